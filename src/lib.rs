@@ -1,0 +1,3 @@
+//! overdue
+pub mod machine;
+pub mod model;

@@ -1,0 +1,175 @@
+//! The watched job as it is declared: by the config, or by the API.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::channel::ChannelName;
+use crate::model::id::Slug;
+use crate::model::ping::Method;
+use crate::model::schedule::Timing;
+use crate::model::time::Span;
+
+/// Who declares a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The config file.
+    Config,
+    /// The API.
+    Api,
+}
+
+/// A heartbeat with nothing left open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declaration {
+    /// Its name in URLs.
+    pub slug: Slug,
+    /// The secret of its ping URL.
+    pub uuid: Uuid,
+    /// Whether `uuid` was written down, and not derived from the ping key and the slug. An explicit one
+    /// under a new slug is a rename.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uuid_explicit: bool,
+    /// What people call it.
+    pub name: String,
+    /// What people should know of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// The machine it runs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// When it is expected.
+    pub timing: Timing,
+    /// The IANA time zone of a calendar timing.
+    pub timezone: String,
+    /// How long after due it may still come.
+    pub grace: Span,
+    /// How long a run may take.
+    pub max_runtime: Span,
+    /// Where its alerts go; empty means the log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<ChannelName>,
+    /// Declared as paused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+    /// No deadline until the first start or finish.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub await_first_ping: bool,
+    /// A start or finish ends a pause.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resume_on_ping: bool,
+    /// Pings by other methods are ignored.
+    pub methods: BTreeSet<Method>,
+    /// How often an open incident is told again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_every: Option<Span>,
+}
+
+/// A heartbeat as somebody wrote it: what is `None` is taken from the [`Defaults`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    /// When it is expected.
+    pub timing: Timing,
+    /// Default: the slug.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Default: empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Written down, not derived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<Uuid>,
+    /// The rest, each with its default in [`Defaults`].
+    #[serde(flatten)]
+    pub rest: Partial,
+}
+
+/// The keys that `[defaults]` can hold, each possibly unsaid.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "each is the key of the same name in `Declaration`")]
+pub struct Partial {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_runtime: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Vec<ChannelName>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub await_first_ping: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume_on_ping: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub methods: Option<BTreeSet<Method>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remind_every: Option<Span>,
+}
+
+/// The `[defaults]` of the config.
+pub type Defaults = Partial;
+
+impl Draft {
+    /// A draft that says nothing but when.
+    pub fn new(timing: Timing) -> Self {
+        Self { timing, name: None, description: None, uuid: None, rest: Partial::default() }
+    }
+
+    /// Fills what is unsaid, first from the defaults, then with what is built in: grace 1 h, UTC, a
+    /// `max_runtime` of the larger of the grace and 1 h, every method, the UUID
+    /// `UUIDv5(namespace, slug)`.
+    pub fn settle(&self, slug: Slug, defaults: &Defaults, namespace: Uuid) -> Declaration {
+        let (own, common) = (&self.rest, defaults);
+        let hour = Span::from_secs(3_600);
+        let grace = own.grace.or(common.grace).unwrap_or(hour);
+        let pick = |own: &Option<bool>, common: &Option<bool>| own.or(*common).unwrap_or(false);
+        Declaration {
+            uuid: self.uuid.unwrap_or_else(|| Uuid::new_v5(&namespace, slug.as_str().as_bytes())),
+            uuid_explicit: self.uuid.is_some(),
+            name: self.name.clone().unwrap_or_else(|| slug.as_str().to_owned()),
+            description: self.description.clone().unwrap_or_default(),
+            tags: own.tags.clone().or_else(|| common.tags.clone()).unwrap_or_default(),
+            host: own.host.clone().or_else(|| common.host.clone()),
+            timing: self.timing.clone(),
+            timezone: own
+                .timezone
+                .clone()
+                .or_else(|| common.timezone.clone())
+                .unwrap_or_else(|| "UTC".to_owned()),
+            grace,
+            max_runtime: own.max_runtime.or(common.max_runtime).unwrap_or(grace.max(hour)),
+            channels: own.channels.clone().or_else(|| common.channels.clone()).unwrap_or_default(),
+            paused: pick(&own.paused, &common.paused),
+            await_first_ping: pick(&own.await_first_ping, &common.await_first_ping),
+            resume_on_ping: pick(&own.resume_on_ping, &common.resume_on_ping),
+            methods: own
+                .methods
+                .clone()
+                .or_else(|| common.methods.clone())
+                .unwrap_or_else(|| [Method::Get, Method::Head, Method::Post].into()),
+            remind_every: own.remind_every.or(common.remind_every),
+            slug,
+        }
+    }
+}
+
+/// The declarations of one config, in the order of their slugs.
+pub type Declarations = Arc<[Arc<Declaration>]>;
+
+/// The namespace of derived UUIDs: `UUIDv5(NAMESPACE_OID, ping_key)`.
+pub fn namespace(ping_key: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, ping_key.as_bytes())
+}

@@ -1,0 +1,192 @@
+//! One signal from a job.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::id::Slug;
+use crate::model::time::Timestamp;
+
+/// What a ping says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PingKind {
+    /// The job ended well.
+    Success,
+    /// The job began.
+    Start,
+    /// The job ended badly.
+    Fail,
+    /// The job ended with this exit code; 0 is success.
+    Exit(u8),
+    /// Only to be recorded.
+    Log,
+}
+
+impl PingKind {
+    /// Whether it ends a run, and if so whether well.
+    pub const fn finish(self) -> Option<bool> {
+        match self {
+            Self::Success | Self::Exit(0) => Some(true),
+            Self::Fail | Self::Exit(_) => Some(false),
+            Self::Start | Self::Log => None,
+        }
+    }
+
+    /// The exit code, when the ping carried one.
+    pub const fn exit_code(self) -> Option<u8> {
+        match self {
+            Self::Exit(code) => Some(code),
+            Self::Success | Self::Start | Self::Fail | Self::Log => None,
+        }
+    }
+
+    /// The word for it: `success`, `start`, `fail`, `exit`, `log`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Start => "start",
+            Self::Fail => "fail",
+            Self::Exit(_) => "exit",
+            Self::Log => "log",
+        }
+    }
+}
+
+/// The HTTP method a ping came by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `POST`
+    Post,
+}
+
+/// Whom a ping is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// By its secret.
+    Uuid(Uuid),
+    /// By its slug; the ping key has been checked.
+    Slug(Slug),
+}
+
+/// A ping as it was heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ping {
+    /// Whom it is for.
+    pub target: Target,
+    /// When its head was read.
+    pub at: Timestamp,
+    /// What it says.
+    pub kind: PingKind,
+    /// Ties a start to its finish.
+    pub rid: Option<Uuid>,
+    /// The method it came by.
+    pub method: Method,
+    /// Where it came from, when that is known.
+    pub from: Option<IpAddr>,
+    /// What it brought.
+    pub body: Option<Body>,
+}
+
+/// The kept tail of a ping's body: raw bytes.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "BodyText", into = "BodyText")]
+pub struct Body {
+    /// The last bytes.
+    pub tail: Bytes,
+    /// How many bytes came in all.
+    pub total: u64,
+}
+
+impl Body {
+    /// At most the last `max` bytes as text: no character is cut in two, and what is not UTF-8 shows as U+FFFD.
+    pub fn text(&self, max: usize) -> String {
+        let cut = self.tail.len().saturating_sub(max);
+        // Skip the rest of a character whose beginning was cut off, here or when the tail was kept.
+        let mut from = cut;
+        if cut > 0 || self.total > self.tail.len() as u64 {
+            while from < self.tail.len() && from < cut + 3 && self.tail[from] & 0xC0 == 0x80 {
+                from += 1;
+            }
+        }
+        String::from_utf8_lossy(&self.tail[from..]).into_owned()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} of {} bytes)", self.tail.len(), self.total)
+    }
+}
+
+/// How a body is written in the journal: as text when it is text.
+#[derive(Serialize, Deserialize)]
+struct BodyText {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base64: Option<String>,
+    total: u64,
+}
+
+impl From<Body> for BodyText {
+    fn from(body: Body) -> Self {
+        match std::str::from_utf8(&body.tail) {
+            Ok(text) => Self { text: Some(text.to_owned()), base64: None, total: body.total },
+            Err(_) => Self { text: None, base64: Some(BASE64.encode(&body.tail)), total: body.total },
+        }
+    }
+}
+
+impl From<BodyText> for Body {
+    fn from(written: BodyText) -> Self {
+        let tail = match (written.text, written.base64) {
+            (Some(text), _) => text.into_bytes(),
+            (None, Some(base64)) => BASE64.decode(base64).unwrap_or_default(),
+            (None, None) => Vec::new(),
+        };
+        Self { tail: tail.into(), total: written.total }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_shown_by_its_tail_without_half_characters() {
+        let body = Body { tail: "aäöü".into(), total: 7 };
+        assert_eq!(body.text(100), "aäöü");
+        assert_eq!(body.text(3), "ü", "the second byte of ö is not shown");
+        let cut = Body { tail: Bytes::from_static(b"\xA4b"), total: 9 };
+        assert_eq!(cut.text(100), "b", "the kept tail began inside a character");
+        let binary = Body { tail: Bytes::from_static(b"\xFF\xFEok"), total: 4 };
+        assert!(binary.text(100).ends_with("ok"));
+    }
+
+    #[test]
+    fn bodies_survive_the_journal_as_raw_bytes() {
+        for tail in [&b"plain"[..], b"", b"\xFF\x00\xFE"] {
+            let body = Body { tail: Bytes::copy_from_slice(tail), total: 12 };
+            let text = serde_json::to_string(&body).unwrap();
+            assert_eq!(serde_json::from_str::<Body>(&text).unwrap(), body);
+        }
+    }
+
+    #[test]
+    fn exit_codes_tell_success_from_failure() {
+        assert_eq!(PingKind::Exit(0).finish(), Some(true));
+        assert_eq!(PingKind::Exit(3).finish(), Some(false));
+        assert_eq!(PingKind::Start.finish(), None);
+    }
+}

@@ -1,0 +1,221 @@
+//! Instants and distances, both in whole milliseconds. Never reads a clock.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Length of a second, minute, hour and day in milliseconds.
+const SECOND: i64 = 1_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// An instant: milliseconds since 1970-01-01T00:00:00Z. Written as RFC 3339 UTC with milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The earliest instant that can be written (year -9999).
+    pub const MIN: Self = Self(-377_705_023_201_000);
+    /// The latest instant that can be written (year 9999).
+    pub const MAX: Self = Self(253_402_207_200_000);
+
+    /// From milliseconds since the epoch; what lies outside the years ±9999 is clamped.
+    pub const fn from_millis(millis: i64) -> Self {
+        if millis < Self::MIN.0 {
+            Self::MIN
+        } else if millis > Self::MAX.0 {
+            Self::MAX
+        } else {
+            Self(millis)
+        }
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// The distance from `earlier` to this instant, zero when `earlier` is later.
+    pub const fn since(self, earlier: Self) -> Span {
+        let distance = self.0.saturating_sub(earlier.0);
+        if distance < 0 { Span::ZERO } else { Span(distance) }
+    }
+
+    /// The same instant for the calendar library.
+    pub fn to_jiff(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond(self.0).expect("every Timestamp lies within jiff's range")
+    }
+
+    /// From the calendar library; fractions of a millisecond are cut towards the past.
+    pub fn from_jiff(instant: jiff::Timestamp) -> Self {
+        Self::from_millis(instant.as_nanosecond().div_euclid(1_000_000) as i64)
+    }
+}
+
+impl Add<Span> for Timestamp {
+    type Output = Self;
+    fn add(self, span: Span) -> Self {
+        Self::from_millis(self.0.saturating_add(span.0))
+    }
+}
+
+impl Sub<Span> for Timestamp {
+    type Output = Self;
+    fn sub(self, span: Span) -> Self {
+        Self::from_millis(self.0.saturating_sub(span.0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.to_jiff())
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        jiff::Timestamp::deserialize(deserializer).map(Self::from_jiff)
+    }
+}
+
+/// A distance in time that is never negative. Written as milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Span(i64);
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// From milliseconds; a negative number is zero.
+    pub const fn from_millis(millis: i64) -> Self {
+        if millis < 0 { Self::ZERO } else { Self(millis) }
+    }
+
+    /// From seconds; a negative number is zero.
+    pub const fn from_secs(secs: i64) -> Self {
+        Self::from_millis(secs.saturating_mul(SECOND))
+    }
+
+    /// Milliseconds.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds, cut.
+    pub const fn as_secs(self) -> i64 {
+        self.0 / SECOND
+    }
+
+    /// The sum, saturating.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The difference, zero when `other` is longer.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self::from_millis(self.0.saturating_sub(other.0))
+    }
+
+    /// `n` times this distance, saturating.
+    #[must_use]
+    pub const fn times(self, n: i64) -> Self {
+        Self::from_millis(self.0.saturating_mul(n))
+    }
+
+    /// For the standard library and tokio.
+    pub const fn to_std(self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.0.unsigned_abs())
+    }
+}
+
+/// As a person writes it: `1d 2h`, `1h 30m`, `24h`, `90s`, `250ms`, `0s`; the two largest units that matter.
+/// A whole number of days up to two is written in hours, as people say "24h".
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.0;
+        let parts: &[(i64, &str)] = match ms {
+            0 => return f.write_str("0s"),
+            _ if ms < SECOND => &[(1, "ms")],
+            _ if ms < MINUTE => &[(SECOND, "s")],
+            _ if ms < HOUR => &[(MINUTE, "m"), (SECOND, "s")],
+            _ if ms < 2 * DAY => &[(HOUR, "h"), (MINUTE, "m")],
+            _ => &[(DAY, "d"), (HOUR, "h")],
+        };
+        let mut rest = ms;
+        let mut written = false;
+        for (unit, letter) in parts {
+            let n = rest / unit;
+            rest %= unit;
+            if n > 0 {
+                write!(f, "{}{n}{letter}", if written { " " } else { "" })?;
+                written = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}ms", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_is_written_with_milliseconds_and_read_again() {
+        let t = Timestamp::from_millis(1_795_316_400_123);
+        let text = serde_json::to_string(&t).unwrap();
+        assert_eq!(text, "\"2026-11-22T03:00:00.123Z\"");
+        assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), t);
+    }
+
+    #[test]
+    fn arithmetic_saturates_at_the_ends_of_the_calendar() {
+        assert_eq!(Timestamp::MAX + Span::from_secs(1), Timestamp::MAX);
+        assert_eq!(Timestamp::MIN - Span::from_secs(1), Timestamp::MIN);
+        assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Span::ZERO);
+        assert_eq!(Timestamp::from_millis(i64::MAX), Timestamp::MAX);
+        for end in [Timestamp::MIN, Timestamp::MAX] {
+            assert_eq!(
+                serde_json::from_str::<Timestamp>(&serde_json::to_string(&end).unwrap()).unwrap(),
+                end
+            );
+        }
+    }
+
+    #[test]
+    fn spans_read_as_a_person_says_them() {
+        for (secs, text) in [
+            (0, "0s"),
+            (90, "1m 30s"),
+            (3_600, "1h"),
+            (86_400, "24h"),
+            (90_000, "25h"),
+            (7 * 86_400, "7d"),
+            (176_400, "2d 1h"),
+        ] {
+            assert_eq!(Span::from_secs(secs).to_string(), text);
+        }
+        assert_eq!(Span::from_millis(250).to_string(), "250ms");
+    }
+}
