@@ -4,3 +4,4 @@
 pub mod effect;
 pub mod event;
 pub mod record;
+pub mod wheel;
