@@ -1,3 +1,4 @@
 //! overdue
+pub mod config;
 pub mod machine;
 pub mod model;
