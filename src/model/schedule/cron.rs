@@ -1,32 +1,180 @@
-//! Cron expressions, by the rules of Debian's cron.
+//! Cron expressions, by the rules of Debian's cron. It knows an expression and a time zone, and never
+//! what is expected at its times or when now is.
+//!
+//! The fields become bit masks, so that a million expressions stay small. What `L`, `W` and `#` mean is
+//! croner's: it is asked once for each of the 28 shapes that a month can have. The walk is our own, since
+//! croner's day rule is another ("or" for `*/2` beside a weekday) and its patterns take 6 KB each.
 
-use jiff::tz::TimeZone;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use crate::model::schedule::ScheduleError;
 use crate::model::time::Timestamp;
 
+mod days;
+mod field;
+
+use self::days::Days;
+use self::field::Fields;
+
+/// Minutes of a day.
+const DAY: u32 = 24 * 60;
+/// A rare day (29 February on a Sunday) comes at least every 40 years.
+const YEARS: i16 = 50;
+/// Where it is tried whether an expression ever matches: 2026-01-01T00:00:00Z.
+const PROBE: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
 /// A cron expression in a time zone.
 #[derive(Debug, Clone)]
 pub struct Cron {
-    cron: croner::Cron,
+    minutes: u64,
+    hours: u32,
+    months: u16,
+    days: Days,
+    /// Minute or hour begin with `*`: it runs by real time, in both passes of a repeated hour.
+    follows_time: bool,
     zone: TimeZone,
 }
 
 impl Cron {
-    /// Reads an expression.
+    /// Reads an expression: five fields, or one of `@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`,
+    /// `@yearly`, `@annually`. A day must match both day fields if one of them begins with `*`, else either.
     ///
     /// # Errors
     /// When it cannot be read or never matches.
     pub fn parse(expression: &str, zone: TimeZone) -> Result<Self, ScheduleError> {
-        let cron = expression
-            .parse::<croner::Cron>()
-            .map_err(|error| ScheduleError::Expression(error.to_string()))?;
-        Ok(Self { cron, zone })
+        let fields = Fields::read(expression)?;
+        let cron = Self {
+            minutes: fields.minute.mask,
+            hours: fields.hour.mask as u32,
+            months: fields.month.mask as u16,
+            follows_time: fields.minute.starred || fields.hour.starred,
+            days: Days::new(&fields.day, &fields.weekday)?,
+            zone,
+        };
+        cron.next_after(PROBE).ok_or(ScheduleError::Never)?;
+        Ok(cron)
     }
 
     /// The first occurrence strictly after `t`.
+    ///
+    /// With a fixed minute and hour, a time that the clock skips in spring runs at the first instant after
+    /// the gap, and a time that comes twice in autumn runs the first time only.
     pub fn next_after(&self, t: Timestamp) -> Option<Timestamp> {
-        let from = t.to_jiff().to_zoned(self.zone.clone());
-        self.cron.find_next_occurrence(&from, false).ok().map(|next| Timestamp::from_jiff(next.timestamp()))
+        let t = t.to_jiff();
+        let next = if self.follows_time { self.next_in_real_time(t) } else { self.next_fixed(t) };
+        next.map(Timestamp::from_jiff)
+    }
+
+    /// Walks the local calendar. The instants of local times in their order never go back, but those of a
+    /// repeated hour lie in its first pass: seen from the second pass they are past, and are gone over.
+    fn next_fixed(&self, t: jiff::Timestamp) -> Option<jiff::Timestamp> {
+        let mut from = self.zone.to_datetime(t);
+        loop {
+            from = self.first_local(from.date(), minute_of_day(from) + 1)?;
+            let instant = self.instant(from)?;
+            if instant > t {
+                return Some(instant);
+            }
+        }
+    }
+
+    /// Walks the spans between two changes of the offset, in each of which the local time is even.
+    fn next_in_real_time(&self, t: jiff::Timestamp) -> Option<jiff::Timestamp> {
+        let mut offset = self.zone.to_offset(t);
+        let start = offset.to_datetime(t);
+        let end = start.year().saturating_add(YEARS);
+        let mut local = self.first_local(start.date(), minute_of_day(start) + 1);
+        for change in self.zone.following(t) {
+            if let Some(instant) = local.and_then(|local| offset.to_timestamp(local).ok())
+                && instant < change.timestamp()
+            {
+                return Some(instant);
+            }
+            offset = change.offset();
+            let start = offset.to_datetime(change.timestamp());
+            if start.year() > end {
+                return None;
+            }
+            let whole = start.second() == 0 && start.subsec_nanosecond() == 0;
+            local = self.first_local(start.date(), minute_of_day(start) + u32::from(!whole));
+        }
+        offset.to_timestamp(local?).ok()
+    }
+
+    /// The instant of a local time: the first pass of a repeated one, the end of the gap for a skipped one.
+    fn instant(&self, local: DateTime) -> Option<jiff::Timestamp> {
+        match self.zone.to_ambiguous_timestamp(local).offset() {
+            AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(local).ok(),
+            AmbiguousOffset::Fold { before, .. } => before.to_timestamp(local).ok(),
+            AmbiguousOffset::Gap { before, after } => self.end_of_gap(local, before, after),
+        }
+    }
+
+    fn end_of_gap(&self, skipped: DateTime, before: Offset, after: Offset) -> Option<jiff::Timestamp> {
+        let latest = before.to_timestamp(skipped).ok()?;
+        let earlier = after.to_timestamp(skipped).ok()?;
+        let change = self.zone.following(earlier).find(|change| change.offset() == after);
+        Some(change.map_or(latest, |change| change.timestamp().min(latest)))
+    }
+
+    /// The first local time at or after this minute of this day, the offset left aside.
+    fn first_local(&self, date: Date, minute: u32) -> Option<DateTime> {
+        let (mut year, mut month) = (date.year(), date.month());
+        let mut days = self.days_of(year, month)?;
+        if days & bit(date.day()) != 0
+            && let Some((hour, minute)) = self.first_time(minute)
+        {
+            return Some(date.at(hour, minute, 0, 0));
+        }
+        days &= !(bit(date.day() + 1) - 1);
+        let end = year.saturating_add(YEARS);
+        while days == 0 {
+            month += 1;
+            if month > 12 {
+                (year, month) = (year.checked_add(1)?, 1);
+            }
+            if year > end {
+                return None;
+            }
+            days = self.days_of(year, month)?;
+        }
+        let (hour, minute) = self.first_time(0)?;
+        Some(Date::new(year, month, days.trailing_zeros() as i8).ok()?.at(hour, minute, 0, 0))
+    }
+
+    /// Hour and minute of the first time of a day at or after this minute of it.
+    fn first_time(&self, from: u32) -> Option<(i8, i8)> {
+        if from >= DAY {
+            return None;
+        }
+        let (hour, minute) = (from / 60, from % 60);
+        let minutes = self.minutes & (u64::MAX << minute);
+        if self.hours & (1 << hour) != 0 && minutes != 0 {
+            return Some((hour as i8, minutes.trailing_zeros() as i8));
+        }
+        let hours = self.hours & (u32::MAX << (hour + 1));
+        (hours != 0).then(|| (hours.trailing_zeros() as i8, self.minutes.trailing_zeros() as i8))
+    }
+
+    /// The days of a month, day 1 as bit 1; `None` past the calendar's end.
+    fn days_of(&self, year: i16, month: i8) -> Option<u64> {
+        if self.months & (1 << month) == 0 {
+            return Some(0);
+        }
+        let first = Date::new(year, month, 1).ok()?;
+        let weekday = first.weekday().to_sunday_zero_offset().unsigned_abs();
+        Some(self.days.in_month(first.days_in_month().unsigned_abs(), weekday))
     }
 }
+
+fn minute_of_day(local: DateTime) -> u32 {
+    u32::from(local.hour().unsigned_abs()) * 60 + u32::from(local.minute().unsigned_abs())
+}
+
+const fn bit(day: i8) -> u64 {
+    1 << day
+}
+
+#[cfg(test)]
+mod tests;

@@ -109,7 +109,7 @@ pub enum ScheduleError {
     #[error("{0}")]
     Expression(String),
     /// The expression matches no time at all.
-    #[error("this expression never matches")]
+    #[error("this names no time that ever comes")]
     Never,
     /// There is no such zone.
     #[error("there is no time zone {0:?}")]
