@@ -9,6 +9,7 @@ use crate::model::id::{Life, Slug};
 use crate::model::incident::BlindWindow;
 use crate::model::ping::{Ping, Target};
 use crate::model::settings::Settings;
+use crate::model::time::Timestamp;
 
 /// What the outside says.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub enum Event {
         ticket: Ticket,
         /// Whom the ping is for.
         target: Target,
+        /// When its head was read.
+        at: Timestamp,
     },
     /// That ping has been handed over or will not come.
     Unheard {
@@ -82,9 +85,10 @@ pub struct Creation {
 }
 
 /// What the machine answers to whoever sent the event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Reply {
     /// Nothing to say.
+    #[default]
     Done,
     /// The ping was taken.
     Taken,

@@ -1,7 +1,247 @@
-//! Floor 1: decisions, as a pure function of state, event and now.
+//! Floor 1: decisions, as a pure function of state, event and now. The machine never knows async, disks,
+//! sockets or TOML; everything it needs comes with an event, everything it wants leaves as a record
+//! (a fact for the journal) or an effect (a nudge to the outside).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::machine::beat::Beat;
+use crate::machine::delivery::Lanes;
+use crate::machine::effect::Effect;
+use crate::machine::event::{Event, Reply, Ticket};
+use crate::machine::record::Record;
+use crate::machine::reload::Progress;
+use crate::machine::state::State;
+use crate::machine::wheel::Wheel;
+use crate::model::heartbeat::Declaration;
+use crate::model::id::Life;
+use crate::model::incident::{BlindWindow, Blindness};
+use crate::model::ping::Target;
+use crate::model::schedule::{Occurrences, Timing, Zones};
+use crate::model::time::Timestamp;
+
+pub mod apply;
+pub mod beat;
+pub mod beats;
+pub mod blind;
+mod bodies;
+mod deadline;
+mod delivery;
 pub mod effect;
 pub mod event;
+mod incident;
+mod index;
+pub mod payload;
+mod ping;
 pub mod record;
+mod reload;
+pub mod state;
+mod summary;
+pub mod view;
 pub mod wheel;
+
+/// Heartbeats that one turn works off at the most.
+const TURN: usize = 1_000;
+
+/// The decider. Its only lasting part is the [`State`]; the rest is derived from it again at a start.
+#[derive(Debug)]
+pub struct Machine {
+    state: State,
+    zones: Zones,
+    /// One timer per heartbeat: the first instant at which something passes.
+    wheel: Wheel,
+    lanes: Lanes,
+    /// Calendar timings made ready, by their text and zone.
+    calendars: BTreeMap<(Timing, String), Arc<Occurrences>>,
+    /// Pings whose head was read and whose body is on its way.
+    waiting: Waiting,
+    life: Life,
+    issued: u64,
+    /// Whether pings can be heard; until then no deadline fires.
+    hearing: bool,
+    /// Since when this life has been deaf, until it hears.
+    deaf_since: Timestamp,
+    reload: Option<Progress>,
+}
+
+/// What a decision amounts to.
+#[derive(Debug, Default)]
+pub struct Transition {
+    /// For whoever sent the event.
+    pub reply: Reply,
+    /// Facts to be written before anything leaves.
+    pub records: Vec<Record>,
+    /// Nudges to be released once the records are written.
+    pub effects: Vec<Effect>,
+}
+
+/// Pings heard but not yet handed over, by heartbeat.
+#[derive(Debug, Default)]
+struct Waiting {
+    by_place: BTreeSet<(u32, Timestamp, Ticket)>,
+    by_ticket: BTreeMap<Ticket, (u32, Timestamp)>,
+}
+
+impl Waiting {
+    fn earliest(&self, place: u32) -> Option<Timestamp> {
+        let from = (place, Timestamp::MIN, Ticket(0));
+        self.by_place.range(from..).next().filter(|(p, ..)| *p == place).map(|(_, at, _)| *at)
+    }
+}
+
+impl Machine {
+    /// From a recovered state. What waits in the outbox is due at once.
+    pub fn restore(state: State, zones: Zones) -> Self {
+        let mut machine = Self {
+            wheel: Wheel::new(state.core.alive.unwrap_or(Timestamp::MIN)),
+            lanes: Lanes::restore(&state.core.outbox),
+            state,
+            zones,
+            calendars: BTreeMap::new(),
+            waiting: Waiting::default(),
+            life: Life(Uuid::nil()),
+            issued: 0,
+            hearing: false,
+            deaf_since: Timestamp::MIN,
+            reload: None,
+        };
+        for place in 0..machine.state.beats.places() {
+            if let Some(heartbeat) = machine.state.beats.at(place).map(|beat| beat.heartbeat.clone()) {
+                machine.prepare(&heartbeat);
+                machine.rearm(place);
+            }
+        }
+        machine
+    }
+
+    /// What is true now.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The next instant at which [`Event::Tick`] has something to do; in the past when it has now.
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        if self.reload.is_some() {
+            return Some(Timestamp::MIN);
+        }
+        let deadline = self.wheel.next_due().filter(|_| self.hearing);
+        [deadline, self.lanes.next_due()].into_iter().flatten().min()
+    }
+
+    /// Decides what an event means, and makes it true.
+    pub fn handle(&mut self, event: Event, now: Timestamp) -> Transition {
+        let mut out = Transition::default();
+        out.reply = match event {
+            Event::Began { life, version } => {
+                self.life = life;
+                self.issued = 0;
+                self.deaf_since = now;
+                if let Some(last_mark) = self.state.core.alive {
+                    self.was_deaf(last_mark, now, &mut out);
+                }
+                self.commit(Record::Began { at: now, life, version }, &mut out);
+                Reply::Done
+            }
+            Event::Hearing => {
+                self.hearing = true;
+                self.was_deaf(self.deaf_since, now, &mut out);
+                Reply::Done
+            }
+            Event::Heard { ticket, target, at } => self.heard(ticket, &target, at),
+            Event::Unheard { ticket } => self.unheard(ticket),
+            Event::Ping(ping) => self.ping(&ping, now, &mut out),
+            Event::Reloaded(reload) => self.reloaded(*reload, now, &mut out),
+            Event::Create(creation) => self.create(*creation, now, &mut out),
+            Event::Attempted { number, attempt } => self.attempted(number, attempt, now, &mut out),
+            Event::Blind(window) => {
+                self.commit(Record::Blind { at: now, window }, &mut out);
+                Reply::Done
+            }
+            Event::Tick => {
+                self.go_on_with_reload(now, &mut out);
+                self.pass_deadlines(now, &mut out);
+                Reply::Done
+            }
+            Event::Alive => {
+                self.commit(Record::Alive { at: now }, &mut out);
+                Reply::Done
+            }
+            Event::Stopping => {
+                self.hearing = false;
+                self.commit(Record::Stopped { at: now }, &mut out);
+                Reply::Done
+            }
+        };
+        self.dispatch(now, &mut out);
+        out
+    }
+
+    /// Whether a config is still being worked off.
+    pub fn is_reloading(&self) -> bool {
+        self.reload.is_some()
+    }
+
+    fn commit(&mut self, record: Record, out: &mut Transition) {
+        self.state.apply(&record);
+        out.records.push(record);
+    }
+
+    /// The id of something new. Never the same twice, whatever was lost with a failed disk.
+    fn fresh_id(&mut self) -> Uuid {
+        self.issued += 1;
+        self.life.id(self.issued)
+    }
+
+    fn was_deaf(&mut self, from: Timestamp, to: Timestamp, out: &mut Transition) {
+        if from < to {
+            let window = BlindWindow { from, to, why: Blindness::NotRunning };
+            self.commit(Record::Blind { at: to, window }, out);
+        }
+    }
+
+    fn heard(&mut self, ticket: Ticket, target: &Target, at: Timestamp) -> Reply {
+        let Some(place) = self.state.find_living(target) else { return Reply::Unknown };
+        self.waiting.by_place.insert((place, at, ticket));
+        self.waiting.by_ticket.insert(ticket, (place, at));
+        self.rearm(place);
+        Reply::Done
+    }
+
+    fn unheard(&mut self, ticket: Ticket) -> Reply {
+        if let Some((place, at)) = self.waiting.by_ticket.remove(&ticket) {
+            self.waiting.by_place.remove(&(place, at, ticket));
+            self.rearm(place);
+        }
+        Reply::Done
+    }
+
+    /// Makes a heartbeat's calendar ready, so that every later question is a look-up.
+    fn prepare(&mut self, heartbeat: &Declaration) {
+        if let Timing::Cron(_) = heartbeat.timing {
+            let key = (heartbeat.timing.clone(), heartbeat.timezone.clone());
+            if !self.calendars.contains_key(&key)
+                && let Ok(occurrences) = heartbeat.timing.compile(&heartbeat.timezone, &self.zones)
+            {
+                self.calendars.insert(key, Arc::new(occurrences));
+            }
+        }
+    }
+
+    /// The first occurrence strictly after `t`.
+    fn next_after(&self, heartbeat: &Declaration, t: Timestamp) -> Option<Timestamp> {
+        match &heartbeat.timing {
+            Timing::Interval(every) => Some(t + *every),
+            Timing::Cron(_) => {
+                let key = (heartbeat.timing.clone(), heartbeat.timezone.clone());
+                self.calendars.get(&key)?.next_after(t)
+            }
+        }
+    }
+
+    fn beat(&self, place: u32) -> Option<&Beat> {
+        self.state.beats.at(place)
+    }
+}

@@ -24,6 +24,14 @@ impl Timing {
     /// The shortest and the longest interval.
     pub const INTERVAL: std::ops::RangeInclusive<Span> = Span::from_secs(1)..=Span::from_secs(366 * 86_400);
 
+    /// The interval, when it is one.
+    pub const fn interval(&self) -> Option<Span> {
+        match self {
+            Self::Interval(every) => Some(*every),
+            Self::Cron(_) => None,
+        }
+    }
+
     /// Makes it ready to be asked.
     ///
     /// # Errors

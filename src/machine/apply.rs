@@ -1,0 +1,380 @@
+//! `State::apply`: the only place where the state changes. Total: a record that does not fit (its
+//! heartbeat is gone) changes nothing. It decides nothing: what follows from a fact is in the record.
+
+use std::sync::Arc;
+
+use crate::machine::beat::{Beat, History, PingEntry, Standing};
+use crate::machine::record::{Alerted, Declared, IncidentOpened, Move, Next, PingEffect, Pinged, Record};
+use crate::machine::state::{ENDED_MAX, State};
+use crate::model::delivery::{Attempt, Delivery, DeliveryState};
+use crate::model::id::{RunId, Slug};
+use crate::model::incident::{Alert, Happening, Incident, Note, Reason};
+use crate::model::run::{OpenRun, Outcome, Run};
+use crate::model::time::{Span, Timestamp};
+
+impl State {
+    /// Makes a record true.
+    pub fn apply(&mut self, record: &Record) {
+        self.core.alive = self.core.alive.max(Some(record.at()));
+        match record {
+            Record::Began { .. } | Record::Alive { .. } | Record::Stopped { .. } => {}
+            Record::Blind { window, .. } => self.core.hearing.add(*window),
+            Record::Configured { settings, channels, .. } => {
+                self.core.settings = settings.as_ref().clone();
+                self.core.channels = channels.clone();
+            }
+            Record::Declared(declared) => self.declared(declared),
+            Record::Renamed { at, moves } => self.renamed(*at, moves),
+            Record::Removed { at, slug } => self.removed(*at, slug),
+            Record::Forgotten { slug, .. } => self.forget(slug),
+            Record::Pinged(pinged) => self.pinged(pinged),
+            Record::RunOverran { at, slug, run } => self.change(slug, |beat, keep| {
+                end_runs(beat, *at, Outcome::Overran, keep, |open| open.id == *run);
+                beat.consecutive_failures = beat.consecutive_failures.saturating_add(1);
+                note(beat, *at, Happening::Overran { run: *run });
+            }),
+            Record::PeriodsMissed { at, slug, periods, due } => self.change(slug, |beat, _| {
+                beat.due = *due;
+                beat.consecutive_failures = beat.consecutive_failures.saturating_add(*periods);
+                note(beat, *at, Happening::Missed { periods: *periods });
+            }),
+            Record::Paused { at, slug, until } => self.change(slug, |beat, keep| {
+                end_runs(beat, *at, Outcome::Abandoned, keep, |_| true);
+                beat.standing = Standing::Paused;
+                beat.paused_until = *until;
+                (beat.due, beat.first_start, beat.cover_until) = (None, None, None);
+            }),
+            Record::Resumed { at, slug, due } => self.change(slug, |beat, _| {
+                beat.standing = if beat.seen { Standing::Up } else { Standing::New };
+                beat.paused_until = None;
+                beat.counted_from = beat.counted_from.max(*at);
+                beat.due = *due;
+            }),
+            Record::IncidentOpened(opened) => self.incident_opened(opened),
+            Record::IncidentResolved { at, slug, reason, .. } => {
+                self.change(slug, |beat, _| resolve(beat, *at, *reason));
+            }
+            Record::Alerted(alerted) => self.alerted(alerted),
+            Record::Attempted { at, number, attempt, next } => self.attempted(*at, *number, attempt, *next),
+        }
+    }
+
+    fn change(&mut self, slug: &Slug, change: impl FnOnce(&mut Beat, usize)) {
+        let keep = self.core.settings.keep_runs as usize;
+        if let Some(beat) = self.find(slug.as_str()).and_then(|place| self.beats.at_mut(place)) {
+            change(beat, keep);
+        }
+    }
+
+    fn declared(&mut self, declared: &Declared) {
+        let heartbeat = &declared.heartbeat;
+        let Some(place) = self.find(heartbeat.slug.as_str()) else {
+            let mut beat = Beat::new(heartbeat.clone(), declared.source, declared.at);
+            (beat.draft, beat.due) = (declared.draft.clone(), declared.due);
+            self.place(beat);
+            return;
+        };
+        let Some(beat) = self.beats.at_mut(place) else { return };
+        let uuid_before = beat.heartbeat.uuid;
+        if beat.heartbeat.remind_every != heartbeat.remind_every
+            && let Some(incident) = &mut beat.incident
+        {
+            incident.remind_at = heartbeat.remind_every.map(|every| declared.at + every);
+        }
+        beat.heartbeat = heartbeat.clone();
+        beat.source = declared.source;
+        beat.draft.clone_from(&declared.draft);
+        beat.updated_at = declared.at;
+        beat.due = declared.due;
+        beat.cover_until = declared.cover_until;
+        for (id, deadline) in &declared.run_deadlines {
+            if let Some(run) = beat.open_runs.iter_mut().find(|run| run.id == *id) {
+                run.deadline = *deadline;
+            }
+        }
+        if declared.put_back {
+            beat.counted_from = beat.counted_from.max(declared.at);
+            if beat.removed_at.take().is_some() {
+                self.living += 1;
+            }
+        }
+        if uuid_before != heartbeat.uuid {
+            self.by_uuid.remove(&uuid_before, place);
+        }
+        self.by_uuid.insert(heartbeat.uuid, place);
+    }
+
+    fn renamed(&mut self, at: Timestamp, moves: &[Move]) {
+        let mut moving = Vec::with_capacity(moves.len());
+        for Move { from, to } in moves {
+            if let Some(place) = self.find(from.as_str()) {
+                self.by_slug.remove(from, place);
+                self.slugs.remove(from);
+                moving.push((place, to));
+            }
+        }
+        for (place, to) in &moving {
+            // Whoever still has the slug makes way: it left, or its own move is refused.
+            self.forget(to);
+            if let Some(beat) = self.beats.at_mut(*place) {
+                let mut heartbeat = beat.heartbeat.as_ref().clone();
+                heartbeat.slug = (*to).clone();
+                beat.heartbeat = Arc::new(heartbeat);
+                beat.updated_at = at;
+                self.slugs.insert((*to).clone(), *place);
+                self.by_slug.insert((*to).clone(), *place);
+            }
+        }
+        for delivery in self.core.outbox.values_mut() {
+            let new = delivery.slug.as_ref().and_then(|slug| moves.iter().find(|m| m.from == *slug));
+            if let Some(Move { to, .. }) = new {
+                Arc::make_mut(delivery).slug = Some(to.clone());
+            }
+        }
+    }
+
+    fn removed(&mut self, at: Timestamp, slug: &Slug) {
+        let mut left = false;
+        self.change(slug, |beat, keep| {
+            end_runs(beat, at, Outcome::Abandoned, keep, |_| true);
+            if beat.standing == Standing::Down {
+                beat.standing = Standing::Up;
+            }
+            (beat.due, beat.first_start, beat.cover_until) = (None, None, None);
+            left = beat.removed_at.replace(at).is_none();
+        });
+        self.living -= usize::from(left);
+    }
+
+    fn forget(&mut self, slug: &Slug) {
+        let Some(place) = self.find(slug.as_str()) else { return };
+        let Some(beat) = self.beats.at(place) else { return };
+        let (uuid, removed) = (beat.heartbeat.uuid, beat.removed_at.is_some());
+        let kept = beat.history.iter().flat_map(|history| &history.pings).filter_map(|p| p.body.as_ref());
+        let (count, bytes) = kept.fold((0, 0), |(n, bytes), body| (n + 1, bytes + body.tail.len() as u64));
+        if count > 0 {
+            // The place will be another's: its bodies must not be taken for these.
+            self.bodies.forget(count, bytes);
+            self.bodies.queue.retain(|(other, _)| *other != place);
+        }
+        self.by_uuid.remove(&uuid, place);
+        self.by_slug.remove(slug, place);
+        self.slugs.remove(slug);
+        self.beats.remove(place);
+        self.living -= usize::from(!removed);
+    }
+
+    fn pinged(&mut self, pinged: &Pinged) {
+        let keep = self.core.settings.keep_runs as usize;
+        let Some(place) = self.find(pinged.slug.as_str()) else { return };
+        let Some(beat) = self.beats.at_mut(place) else { return };
+        beat.pings_total += 1;
+        let ignored = pinged.effect == PingEffect::Ignored;
+        if !ignored {
+            beat.last_ping = beat.last_ping.max(Some(pinged.at));
+        }
+        match &pinged.effect {
+            PingEffect::Ignored | PingEffect::Logged => {}
+            PingEffect::Started { run, abandoned, due, cover_until } => {
+                end_runs(beat, pinged.at, Outcome::Abandoned, keep, |open| abandoned.contains(&open.id));
+                started(beat, run);
+                if due.is_some() {
+                    // The first start of a heartbeat that awaited one: from here it counts.
+                    beat.due = *due;
+                    beat.counted_from = beat.counted_from.max(pinged.at);
+                }
+                beat.cover_until = *cover_until;
+            }
+            PingEffect::Finished { run, outcome, duration, due } => {
+                finished(beat, pinged, *run, *outcome, *duration, keep);
+                beat.due = *due;
+            }
+        }
+        let number = beat.pings_total;
+        beat.history_mut().pings.push_back(PingEntry {
+            number,
+            at: pinged.at,
+            kind: pinged.kind,
+            rid: pinged.rid,
+            method: pinged.method,
+            from: pinged.from,
+            body: pinged.body.clone(),
+            ignored,
+        });
+        self.keep_pings(place, pinged.body.as_ref().map(|body| body.tail.len()));
+    }
+
+    fn incident_opened(&mut self, opened: &IncidentOpened) {
+        self.change(&opened.slug, |beat, _| {
+            beat.standing = Standing::Down;
+            beat.incident = Some(Box::new(Incident {
+                id: opened.incident,
+                cause: opened.cause,
+                opened_at: opened.at,
+                resolved_at: None,
+                reason: None,
+                exit_code: opened.exit_code,
+                run: opened.run,
+                blind: opened.blind.clone(),
+                maybe_unheard: opened.maybe_unheard,
+                due: opened.due,
+                channels: opened.channels.clone(),
+                remind_at: None,
+                timeline: vec![Note { at: opened.at, what: Happening::Opened }],
+                dropped: 0,
+            }));
+        });
+    }
+
+    fn alerted(&mut self, alerted: &Alerted) {
+        if let Some(slug) = &alerted.slug {
+            self.change(slug, |beat, _| {
+                if alerted.alert == Alert::Reminder {
+                    note(beat, alerted.at, Happening::Reminded);
+                }
+                if let Some(incident) = &mut beat.incident {
+                    incident.remind_at = alerted.remind_at;
+                }
+            });
+        }
+        for queued in &alerted.deliveries {
+            let delivery = Delivery {
+                number: queued.number,
+                id: queued.id,
+                slug: alerted.slug.clone(),
+                incident: alerted.incident,
+                alert: alerted.alert,
+                channel: queued.channel.clone(),
+                payload: alerted.payload.clone(),
+                template: queued.template.clone(),
+                queued_at: alerted.at,
+                give_up_at: queued.give_up_at,
+                state: DeliveryState::Waiting { next_at: alerted.at },
+                tries: 0,
+                attempts: Vec::new(),
+            };
+            self.core.next_delivery = self.core.next_delivery.max(queued.number + 1);
+            self.core.outbox.insert(queued.number, Arc::new(delivery));
+        }
+    }
+
+    fn attempted(&mut self, at: Timestamp, number: u64, attempt: &Attempt, next: Next) {
+        let Some(shared) = self.core.outbox.get_mut(&number) else { return };
+        let delivery = Arc::make_mut(shared);
+        delivery.tries = delivery.tries.saturating_add(1);
+        if delivery.attempts.len() >= Delivery::ATTEMPTS_MAX {
+            delivery.attempts.remove(0);
+        }
+        delivery.attempts.push(attempt.clone());
+        delivery.state = match next {
+            Next::Delivered => DeliveryState::Delivered { at },
+            Next::Retry { at } => DeliveryState::Waiting { next_at: at },
+            Next::GivenUp => DeliveryState::GivenUp { at },
+        };
+        if !matches!(next, Next::Retry { .. })
+            && let Some(done) = self.core.outbox.remove(&number)
+        {
+            self.core.ended.push_back(done);
+            if self.core.ended.len() > ENDED_MAX {
+                self.core.ended.pop_front();
+            }
+        }
+    }
+}
+
+fn started(beat: &mut Beat, run: &OpenRun) {
+    if beat.standing == Standing::New {
+        beat.standing = Standing::Up;
+    }
+    beat.seen = true;
+    if beat.first_start.is_none() && beat.last_finish.is_none_or(|finish| run.started_at >= finish) {
+        beat.first_start = Some(run.started_at);
+    }
+    note(beat, run.started_at, Happening::Started);
+    beat.open_runs.push(run.clone());
+}
+
+fn finished(
+    beat: &mut Beat,
+    pinged: &Pinged,
+    id: RunId,
+    outcome: Outcome,
+    duration: Option<Span>,
+    keep: usize,
+) {
+    let exit_code = pinged.kind.exit_code();
+    beat.seen = true;
+    beat.last_finish = beat.last_finish.max(Some(pinged.at));
+    if beat.first_start.is_some_and(|start| start <= pinged.at) {
+        (beat.first_start, beat.cover_until) = (None, None);
+    }
+    beat.last_exit_code = exit_code.or(beat.last_exit_code);
+    beat.last_duration = duration.or(beat.last_duration);
+    let open = beat.open_runs.iter().position(|run| run.id == id).map(|i| beat.open_runs.remove(i));
+    let runs = &mut beat.history_mut().runs;
+    if let Some(overran) = runs.iter_mut().rev().find(|run| run.id == id) {
+        (overran.duration, overran.exit_code, overran.finished) = (duration, exit_code, true);
+    } else {
+        let rid = open.as_ref().map_or(pinged.rid, |run| run.rid);
+        let started_at = open.map(|run| run.started_at);
+        let finish =
+            Run { id, rid, started_at, ended_at: pinged.at, duration, exit_code, outcome, finished: true };
+        push_run(runs, finish, keep);
+    }
+    if pinged.kind.finish() == Some(true) {
+        beat.last_success = beat.last_success.max(Some(pinged.at));
+        beat.consecutive_failures = 0;
+        beat.standing = Standing::Up;
+    } else {
+        beat.consecutive_failures = beat.consecutive_failures.saturating_add(1);
+        if beat.standing == Standing::New {
+            beat.standing = Standing::Up;
+        }
+        note(beat, pinged.at, Happening::Failed { exit_code });
+    }
+}
+
+/// Ends open runs without a finish.
+fn end_runs(beat: &mut Beat, at: Timestamp, outcome: Outcome, keep: usize, which: impl Fn(&OpenRun) -> bool) {
+    let (ended, open): (Vec<OpenRun>, Vec<OpenRun>) = beat.open_runs.drain(..).partition(which);
+    beat.open_runs = open;
+    for OpenRun { id, rid, started_at, .. } in ended {
+        let run = Run {
+            id,
+            rid,
+            started_at: Some(started_at),
+            ended_at: at,
+            duration: None,
+            exit_code: None,
+            outcome,
+            finished: false,
+        };
+        push_run(&mut beat.history_mut().runs, run, keep);
+    }
+}
+
+fn push_run(runs: &mut std::collections::VecDeque<Run>, run: Run, keep: usize) {
+    runs.push_back(run);
+    while runs.len() > keep.max(1) {
+        runs.pop_front();
+    }
+}
+
+fn note(beat: &mut Beat, at: Timestamp, what: Happening) {
+    if let Some(incident) = &mut beat.incident {
+        incident.note(at, what);
+    }
+}
+
+fn resolve(beat: &mut Beat, at: Timestamp, reason: Reason) {
+    let Some(mut incident) = beat.incident.take() else { return };
+    incident.resolved_at = Some(at);
+    incident.reason = Some(reason);
+    incident.remind_at = None;
+    incident.note(at, Happening::Resolved { reason });
+    let incidents = &mut beat.history_mut().incidents;
+    incidents.push_back(Arc::from(incident));
+    if incidents.len() > History::INCIDENTS_MAX {
+        incidents.pop_front();
+    }
+}

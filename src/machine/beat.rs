@@ -1,0 +1,215 @@
+//! All that is known of one heartbeat: as declared, as it stands, and its history.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::heartbeat::{Declaration, Draft, Source};
+use crate::model::incident::Incident;
+use crate::model::ping::{Body, Method, PingKind};
+use crate::model::run::{OpenRun, Run};
+use crate::model::time::{Span, Timestamp};
+
+/// Where a heartbeat stands, as far as it is stored; `late` is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// No start or finish yet.
+    New,
+    /// All well, as far as is known.
+    Up,
+    /// An incident is open.
+    Down,
+    /// Nothing is expected.
+    Paused,
+}
+
+/// One heartbeat.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Beat {
+    /// As declared.
+    pub heartbeat: Arc<Declaration>,
+    /// By whom.
+    pub source: Source,
+    /// What the API was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<Arc<Draft>>,
+    /// Since when it is known.
+    pub created_at: Timestamp,
+    /// When its declaration last changed.
+    pub updated_at: Timestamp,
+    /// When it left the config or was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Timestamp>,
+    /// Where it stands.
+    pub standing: Standing,
+    /// When its pause ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_until: Option<Timestamp>,
+    /// The latest of declared, resumed and put back: due counts from here or from the last finish.
+    pub counted_from: Timestamp,
+    /// When the next finish is expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// The first start since the last finish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_start: Option<Timestamp>,
+    /// Until when open runs put the schedule's deadline off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cover_until: Option<Timestamp>,
+    /// Whether it ever had a start or finish.
+    pub seen: bool,
+    /// The last ping that was not ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_ping: Option<Timestamp>,
+    /// The last finish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_finish: Option<Timestamp>,
+    /// The last good finish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<Timestamp>,
+    /// Of the last finish that had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_exit_code: Option<u8>,
+    /// Of the last run that had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_duration: Option<Span>,
+    /// Runs that failed or overran and periods missed since the last success.
+    pub consecutive_failures: u32,
+    /// All pings, ignored ones too.
+    pub pings_total: u64,
+    /// Runs that have not ended, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_runs: Vec<OpenRun>,
+    /// The open incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Box<Incident>>,
+    /// What was, once there is something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<Box<History>>,
+}
+
+/// What was, newest last.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct History {
+    /// Ended runs.
+    pub runs: VecDeque<Run>,
+    /// Pings.
+    pub pings: VecDeque<PingEntry>,
+    /// Resolved incidents, at most [`History::INCIDENTS_MAX`].
+    pub incidents: VecDeque<Arc<Incident>>,
+}
+
+impl History {
+    /// Resolved incidents kept per heartbeat.
+    pub const INCIDENTS_MAX: usize = 50;
+}
+
+/// A ping on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PingEntry {
+    /// The how manieth of this heartbeat.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What it said.
+    pub kind: PingKind,
+    /// What it called its run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rid: Option<Uuid>,
+    /// How it came.
+    pub method: Method,
+    /// Where from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<IpAddr>,
+    /// What it brought, while that is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Body>,
+    /// Whether it did nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignored: bool,
+}
+
+impl Beat {
+    /// A heartbeat that has just been declared.
+    pub(crate) fn new(heartbeat: Arc<Declaration>, source: Source, at: Timestamp) -> Self {
+        Self {
+            heartbeat,
+            source,
+            draft: None,
+            created_at: at,
+            updated_at: at,
+            removed_at: None,
+            standing: Standing::New,
+            paused_until: None,
+            counted_from: at,
+            due: None,
+            first_start: None,
+            cover_until: None,
+            seen: false,
+            last_ping: None,
+            last_finish: None,
+            last_success: None,
+            last_exit_code: None,
+            last_duration: None,
+            consecutive_failures: 0,
+            pings_total: 0,
+            open_runs: Vec::new(),
+            incident: None,
+            history: None,
+        }
+    }
+
+    /// The instant that due counts from.
+    pub fn anchor(&self) -> Timestamp {
+        self.last_finish.map_or(self.counted_from, |finish| finish.max(self.counted_from))
+    }
+
+    /// The status word: `new`, `up`, `late`, `down`, `paused`.
+    pub fn status(&self, now: Timestamp) -> &'static str {
+        match self.standing {
+            Standing::Paused => "paused",
+            Standing::Down => "down",
+            Standing::New | Standing::Up
+                if self.open_runs.is_empty() && self.due.is_some_and(|due| due <= now) =>
+            {
+                "late"
+            }
+            Standing::New => "new",
+            Standing::Up => "up",
+        }
+    }
+
+    /// The history, made on first use.
+    pub(crate) fn history_mut(&mut self) -> &mut History {
+        self.history.get_or_insert_default()
+    }
+
+    /// The schedule's deadline before blind windows: due + grace, put off while a run is open that began
+    /// after the last finish, but at most to the first such start + `max_runtime`.
+    pub fn schedule_deadline(&self, due: Timestamp) -> Timestamp {
+        let deadline = due + self.heartbeat.grace;
+        match self.cover_until {
+            Some(cover) if self.covered() => deadline.max(cover),
+            _ => deadline,
+        }
+    }
+
+    fn covered(&self) -> bool {
+        self.open_runs.iter().any(|run| self.last_finish.is_none_or(|finish| run.started_at >= finish))
+    }
+
+    /// The text of the last ping's body, its last `max` bytes.
+    pub fn last_body(&self, max: usize) -> Option<String> {
+        let last = self.history.as_ref()?.pings.iter().rev().find(|ping| !ping.ignored)?;
+        last.body.as_ref().map(|body| body.text(max))
+    }
+
+    /// An ended run by its id.
+    pub fn ended_run(&self, id: crate::model::id::RunId) -> Option<&Run> {
+        self.history.as_ref()?.runs.iter().rev().find(|run| run.id == id)
+    }
+}

@@ -1,0 +1,163 @@
+//! What passes with time: a run's end, a period's deadline, a reminder, the end of a pause, the memory of
+//! a heartbeat that left. And the timer that waits for the first of them.
+
+use crate::machine::beat::{Beat, Standing};
+use crate::machine::blind::SETTLE_MAX;
+use crate::machine::record::Record;
+use crate::machine::{Machine, TURN, Transition};
+use crate::model::id::RunId;
+use crate::model::incident::Cause;
+use crate::model::time::{Span, Timestamp};
+
+/// Steps that one heartbeat may take in one turn, so that a long silence of a short interval does not
+/// hold the loop; the rest follows in the next turn.
+const STEPS: usize = 100;
+
+/// What passes. In the order in which it is worked off when the instants are the same: a run that
+/// overran says more than the period that it was to fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Passing {
+    Overrun(RunId),
+    Missed,
+    Reminder,
+    PauseOver,
+    Forget,
+}
+
+impl Machine {
+    /// Works off what has passed, for at most a turn's number of heartbeats.
+    pub(super) fn pass_deadlines(&mut self, now: Timestamp, out: &mut Transition) {
+        if !self.hearing {
+            return;
+        }
+        for _ in 0..TURN {
+            let Some(place) = self.wheel.pop_due(now) else { break };
+            self.pass(place, now, now, out);
+            self.rearm(place);
+        }
+    }
+
+    /// Works off what has passed of one heartbeat at `until`.
+    pub(super) fn pass(&mut self, place: u32, until: Timestamp, now: Timestamp, out: &mut Transition) {
+        if !self.hearing {
+            return;
+        }
+        for _ in 0..STEPS {
+            let Some(beat) = self.beat(place) else { return };
+            let Some((at, what)) = self.next_passing(beat) else { return };
+            if at > until || self.is_awaited(place, at) {
+                return;
+            }
+            let slug = beat.heartbeat.slug.clone();
+            let status_before = beat.status(at - Span::from_millis(1));
+            match what {
+                Passing::Overrun(run) => {
+                    self.commit(Record::RunOverran { at, slug, run }, out);
+                    self.open(place, Cause::Overran, Some(run), None, at, status_before, now, out);
+                }
+                Passing::Missed => self.missed(place, at, until, status_before, now, out),
+                Passing::Reminder => self.remind(place, at, now, out),
+                Passing::PauseOver => self.resume(place, at, out),
+                Passing::Forget => self.commit(Record::Forgotten { at: now, slug }, out),
+            }
+        }
+    }
+
+    /// Sets the heartbeat's timer to the first thing that passes. While a ping is on its way that was
+    /// heard before it, there is no timer: the ping's arrival sets it again.
+    pub(super) fn rearm(&mut self, place: u32) {
+        match self.beat(place).and_then(|beat| self.next_passing(beat)) {
+            Some((at, _)) if !self.is_awaited(place, at) => self.wheel.arm(place, at),
+            _ => self.wheel.disarm(place),
+        }
+    }
+
+    /// The instant at which the schedule's deadline fires: put off by runs, moved by blind windows.
+    pub(super) fn schedule_fires_at(&self, beat: &Beat) -> Option<Timestamp> {
+        let due = beat.due?;
+        let deadline = beat.schedule_deadline(due);
+        Some(self.state.core.hearing.fires_at(deadline, self.settling_time(beat, due)))
+    }
+
+    /// The instant at which the first open run overruns.
+    pub(super) fn run_fires_at(&self, beat: &Beat) -> Option<(Timestamp, RunId)> {
+        let settle = beat.heartbeat.max_runtime;
+        let fires_at = |deadline| self.state.core.hearing.fires_at(deadline, settle);
+        beat.open_runs.iter().map(|run| (fires_at(run.deadline), run.id)).min()
+    }
+
+    /// The settling time of a schedule's deadline: min(5 minutes, P + grace).
+    fn settling_time(&self, beat: &Beat, due: Timestamp) -> Span {
+        if beat.heartbeat.grace >= SETTLE_MAX {
+            return SETTLE_MAX;
+        }
+        let period = self.next_after(&beat.heartbeat, due).map_or(SETTLE_MAX, |next| next.since(due));
+        period.plus(beat.heartbeat.grace).min(SETTLE_MAX)
+    }
+
+    fn next_passing(&self, beat: &Beat) -> Option<(Timestamp, Passing)> {
+        if let Some(removed_at) = beat.removed_at {
+            return Some((removed_at + self.state.core.settings.keep_removed, Passing::Forget));
+        }
+        if beat.standing == Standing::Paused {
+            return beat.paused_until.map(|until| (until, Passing::PauseOver));
+        }
+        let remind_at = beat.incident.as_ref().and_then(|incident| incident.remind_at);
+        [
+            self.run_fires_at(beat).map(|(at, run)| (at, Passing::Overrun(run))),
+            self.schedule_fires_at(beat).map(|at| (at, Passing::Missed)),
+            remind_at.map(|at| (at, Passing::Reminder)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn is_awaited(&self, place: u32, at: Timestamp) -> bool {
+        self.waiting.earliest(place).is_some_and(|heard| heard < at)
+    }
+
+    /// A period's deadline passed, and perhaps those of further periods.
+    fn missed(
+        &mut self,
+        place: u32,
+        first: Timestamp,
+        until: Timestamp,
+        status_before: &'static str,
+        now: Timestamp,
+        out: &mut Transition,
+    ) {
+        let Some(beat) = self.beat(place) else { return };
+        let (slug, missed_due) = (beat.heartbeat.slug.clone(), beat.due);
+        let was_down = beat.standing == Standing::Down;
+        let mut probe = beat.clone_for_schedule();
+        let (mut at, mut periods) = (first, 0_u32);
+        // The period that opens the incident stands alone; later ones are told together.
+        loop {
+            periods += 1;
+            probe.due = probe.due.and_then(|due| self.next_after(&probe.heartbeat, due));
+            let Some(next) = self.schedule_fires_at(&probe) else { break };
+            if !was_down || periods as usize >= STEPS || next > until || self.is_awaited(place, next) {
+                break;
+            }
+            at = next;
+        }
+        self.commit(Record::PeriodsMissed { at, slug, periods, due: probe.due }, out);
+        if !was_down {
+            let Some(due) = missed_due else { return };
+            self.open_missed(place, due, at, status_before, now, out);
+        }
+    }
+}
+
+impl Beat {
+    /// Just what the schedule's deadline depends on.
+    fn clone_for_schedule(&self) -> Self {
+        let mut probe = Self::new(self.heartbeat.clone(), self.source, self.created_at);
+        probe.due = self.due;
+        probe.cover_until = self.cover_until;
+        probe.last_finish = self.last_finish;
+        probe.open_runs.clone_from(&self.open_runs);
+        probe
+    }
+}

@@ -1,0 +1,179 @@
+//! Which delivery goes when: per heartbeat and channel one after the other, per channel at most eight at
+//! a time, and what becomes of it after an attempt.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::machine::effect::{Effect, Tale};
+use crate::machine::event::Reply;
+use crate::machine::record::{Next, Record};
+use crate::machine::{Machine, TURN, Transition};
+use crate::model::channel::ChannelName;
+use crate::model::delivery::{Attempt, Delivery, Verdict};
+use crate::model::id::Slug;
+use crate::model::time::{Span, Timestamp};
+
+/// Deliveries of one channel under way at the most.
+const PLACES: usize = 8;
+
+/// The longest wait between two attempts, and the longest that a receiver can ask for.
+const WAIT_MAX: Span = Span::from_secs(600);
+const RETRY_AFTER_MAX: Span = Span::from_secs(3_600);
+
+/// The outbox in the order in which it goes out. Derived from the state.
+#[derive(Debug, Default)]
+pub(super) struct Lanes(BTreeMap<ChannelName, Lane>);
+
+/// One channel's deliveries.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Per heartbeat, in order; the first of each is the only one that may go.
+    queues: BTreeMap<Option<Slug>, VecDeque<u64>>,
+    /// The first ones that are not under way, by when they may go.
+    ready: BTreeSet<(Timestamp, u64)>,
+    under_way: BTreeSet<u64>,
+}
+
+impl Lanes {
+    /// Everything in the outbox, due at once.
+    pub(super) fn restore(outbox: &BTreeMap<u64, Arc<Delivery>>) -> Self {
+        let mut lanes = Self::default();
+        for delivery in outbox.values() {
+            lanes.queue(delivery);
+        }
+        lanes
+    }
+
+    /// The same lanes after heartbeats got new slugs: what is under way stays so.
+    pub(super) fn renamed(&self, outbox: &BTreeMap<u64, Arc<Delivery>>) -> Self {
+        let mut lanes = Self::restore(outbox);
+        for (name, lane) in &mut lanes.0 {
+            if let Some(before) = self.0.get(name) {
+                lane.under_way =
+                    before.under_way.iter().copied().filter(|n| outbox.contains_key(n)).collect();
+                let heads = lane.queues.values().filter_map(|queue| queue.front());
+                let waits = |n: &u64| before.ready.iter().find(|(_, other)| other == n).copied();
+                lane.ready = heads
+                    .filter(|n| !lane.under_way.contains(n))
+                    .map(|n| waits(n).unwrap_or((Timestamp::MIN, *n)))
+                    .collect();
+            }
+        }
+        lanes
+    }
+
+    /// Adds a delivery at the end of its queue.
+    pub(super) fn queue(&mut self, delivery: &Delivery) {
+        let lane = self.0.entry(delivery.channel.clone()).or_default();
+        let queue = lane.queues.entry(delivery.slug.clone()).or_default();
+        queue.push_back(delivery.number);
+        if queue.len() == 1 {
+            lane.ready.insert((Timestamp::MIN, delivery.number));
+        }
+    }
+
+    /// What waits or is under way for a heartbeat's channel, in order.
+    pub(super) fn queued(&self, channel: &ChannelName, slug: &Slug) -> impl Iterator<Item = u64> {
+        let queue = self.0.get(channel).and_then(|lane| lane.queues.get(&Some(slug.clone())));
+        queue.into_iter().flatten().copied()
+    }
+
+    /// When the next delivery may go.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let free = self.0.values().filter(|lane| lane.under_way.len() < PLACES);
+        free.filter_map(|lane| lane.ready.first()).map(|(at, _)| *at).min()
+    }
+
+    /// Takes the next delivery that may go now.
+    fn take(&mut self, now: Timestamp) -> Option<u64> {
+        let lane = self.0.values_mut().find(|lane| {
+            lane.under_way.len() < PLACES && lane.ready.first().is_some_and(|(at, _)| *at <= now)
+        })?;
+        let (_, number) = lane.ready.pop_first()?;
+        lane.under_way.insert(number);
+        Some(number)
+    }
+
+    /// A delivery is no longer under way. `again` is when it is tried again; without, it is done.
+    fn settle(&mut self, delivery: &Delivery, again: Option<Timestamp>) {
+        let Some(lane) = self.0.get_mut(&delivery.channel) else { return };
+        lane.under_way.remove(&delivery.number);
+        if let Some(at) = again {
+            lane.ready.insert((at, delivery.number));
+            return;
+        }
+        if let Some(queue) = lane.queues.get_mut(&delivery.slug) {
+            queue.retain(|number| *number != delivery.number);
+            match queue.front() {
+                Some(next) if !lane.under_way.contains(next) => {
+                    lane.ready.insert((Timestamp::MIN, *next));
+                }
+                Some(_) => {}
+                None => {
+                    lane.queues.remove(&delivery.slug);
+                }
+            }
+        }
+    }
+}
+
+impl Machine {
+    /// Sends what may go.
+    pub(super) fn dispatch(&mut self, now: Timestamp, out: &mut Transition) {
+        for _ in 0..TURN {
+            let Some(number) = self.lanes.take(now) else { return };
+            let Some(delivery) = self.state.core.outbox.get(&number).cloned() else { continue };
+            if self.has_channel(&delivery.channel) {
+                out.effects.push(Effect::Deliver(delivery));
+            } else {
+                let error = format!("the channel {} is no longer in the config", delivery.channel);
+                let verdict = Verdict::Refused { status: None, error };
+                self.attempted(number, Attempt { at: now, took: Span::ZERO, verdict }, now, out);
+            }
+        }
+    }
+
+    /// Says what becomes of a delivery after an attempt.
+    pub(super) fn attempted(
+        &mut self,
+        number: u64,
+        attempt: Attempt,
+        now: Timestamp,
+        out: &mut Transition,
+    ) -> Reply {
+        let Some(delivery) = self.state.core.outbox.get(&number).cloned() else { return Reply::Unknown };
+        let next = match &attempt.verdict {
+            Verdict::Delivered { .. } => Next::Delivered,
+            Verdict::Refused { .. } => Next::GivenUp,
+            Verdict::Failed { .. } if now >= delivery.give_up_at => Next::GivenUp,
+            Verdict::Failed { retry_after, .. } => {
+                let wait = backoff(&delivery).max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX));
+                // The last try is at the very end of the time that it has.
+                Next::Retry { at: (now + wait).min(delivery.give_up_at) }
+            }
+        };
+        if let (Next::GivenUp, Verdict::Refused { error, .. } | Verdict::Failed { error, .. }) =
+            (next, &attempt.verdict)
+        {
+            let (delivery, error) = (delivery.clone(), error.clone());
+            out.effects.push(Effect::Tell(Tale::GaveUp { delivery, error }));
+        }
+        self.commit(Record::Attempted { at: now, number, attempt, next }, out);
+        let again = match next {
+            Next::Retry { at } => Some(at),
+            Next::Delivered | Next::GivenUp => None,
+        };
+        self.lanes.settle(&delivery, again);
+        Reply::Done
+    }
+}
+
+/// The wait before the next attempt: 1 s, doubling to 10 minutes, less up to a fifth by a hash of id and
+/// attempt, so that what failed together does not come back together.
+fn backoff(delivery: &Delivery) -> Span {
+    let doubled = Span::from_secs(1 << delivery.tries.min(10)).min(WAIT_MAX);
+    let hash =
+        crc32fast::hash(&[delivery.id.0.as_bytes().as_slice(), &delivery.tries.to_be_bytes()].concat());
+    let fifth = doubled.as_millis() / 5;
+    doubled.minus(Span::from_millis(i64::from(hash) % (fifth + 1)))
+}

@@ -1,0 +1,161 @@
+//! Everything that is true now. It changes only by [`State::apply`] (in `apply.rs`), from records.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::machine::beat::Beat;
+use crate::machine::beats::Beats;
+use crate::machine::blind::Hearing;
+use crate::machine::index::Index;
+use crate::model::channel::Channel;
+use crate::model::delivery::Delivery;
+use crate::model::id::Slug;
+use crate::model::ping::Target;
+use crate::model::settings::Settings;
+use crate::model::time::Timestamp;
+
+/// Ended deliveries that are remembered.
+pub(crate) const ENDED_MAX: usize = 1_000;
+
+/// Everything beside the heartbeats: the head of a snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Core {
+    /// The settings in force.
+    pub settings: Settings,
+    /// The channels in force, by name.
+    pub channels: Arc<[Channel]>,
+    /// The last instant at which overdue is known to have heard.
+    pub alive: Option<Timestamp>,
+    /// When it could hear.
+    pub hearing: Hearing,
+    /// The number of the next delivery.
+    pub next_delivery: u64,
+    /// Deliveries not yet done, by number.
+    pub outbox: BTreeMap<u64, Arc<Delivery>>,
+    /// Deliveries that ended, oldest first.
+    pub ended: VecDeque<Arc<Delivery>>,
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            channels: Arc::from([]),
+            alive: None,
+            hearing: Hearing::default(),
+            next_delivery: 1,
+            outbox: BTreeMap::new(),
+            ended: VecDeque::new(),
+        }
+    }
+}
+
+/// Everything that is true now.
+#[derive(Debug, Default)]
+pub struct State {
+    /// All but the heartbeats.
+    pub core: Core,
+    /// The heartbeats.
+    pub beats: Beats,
+    /// The living ones by slug, in order; the removed ones too.
+    pub(crate) slugs: BTreeMap<Slug, u32>,
+    pub(crate) by_slug: Index<Slug>,
+    pub(crate) by_uuid: Index<Uuid>,
+    pub(crate) bodies: Bodies,
+    pub(crate) living: usize,
+}
+
+/// The state at one instant, to be written while the loop goes on.
+#[derive(Debug, Clone)]
+pub struct Frozen {
+    /// All but the heartbeats.
+    pub core: Core,
+    /// The heartbeats.
+    pub beats: Beats,
+}
+
+/// The kept bodies in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Bodies {
+    /// Place of the heartbeat, number of the ping. An entry whose body is gone is skipped.
+    pub(crate) queue: VecDeque<(u32, u64)>,
+    pub(crate) bytes: u64,
+    pub(crate) kept: usize,
+}
+
+impl State {
+    /// From a snapshot: its core, then its heartbeats in any order.
+    pub fn restore(core: Core, beats: impl Iterator<Item = Beat>) -> Self {
+        let mut state = Self { core, ..Self::default() };
+        let mut bodies = Vec::new();
+        for beat in beats {
+            let place = state.place(beat);
+            let pings = state.beats.at(place).and_then(|beat| beat.history.as_ref()).map(|h| &h.pings);
+            for ping in pings.into_iter().flatten() {
+                if let Some(body) = &ping.body {
+                    bodies.push((ping.at, place, ping.number));
+                    state.bodies.bytes += body.tail.len() as u64;
+                }
+            }
+        }
+        bodies.sort_unstable();
+        state.bodies.kept = bodies.len();
+        state.bodies.queue = bodies.into_iter().map(|(_, place, number)| (place, number)).collect();
+        state
+    }
+
+    /// A copy of this instant that costs little.
+    pub fn freeze(&self) -> Frozen {
+        Frozen { core: self.core.clone(), beats: self.beats.clone() }
+    }
+
+    /// Where the heartbeat of this slug lives, removed or not.
+    pub fn find(&self, slug: &str) -> Option<u32> {
+        self.by_slug.find(slug)
+    }
+
+    /// Where the living heartbeat that a ping is for lives.
+    pub fn find_living(&self, target: &Target) -> Option<u32> {
+        let place = match target {
+            Target::Uuid(uuid) => self.by_uuid.find(uuid),
+            Target::Slug(slug) => self.by_slug.find(slug),
+        }?;
+        self.beats.at(place).filter(|beat| beat.removed_at.is_none()).map(|_| place)
+    }
+
+    /// How many heartbeats live.
+    pub fn living(&self) -> usize {
+        self.living
+    }
+
+    /// The living heartbeats by slug, from the first one after `after`.
+    pub fn living_after(&self, after: Option<&str>) -> impl Iterator<Item = &Beat> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        self.slugs
+            .range::<str, _>((from, Unbounded))
+            .filter_map(|(_, place)| self.beats.at(*place))
+            .filter(|beat| beat.removed_at.is_none())
+    }
+
+    /// The channel of this name.
+    pub fn channel(&self, name: &str) -> Option<&Channel> {
+        self.core.channels.iter().find(|channel| channel.name.as_str() == name)
+    }
+
+    /// Gives a heartbeat a place and enters it into the look-ups.
+    pub(crate) fn place(&mut self, beat: Beat) -> u32 {
+        let (slug, uuid) = (beat.heartbeat.slug.clone(), beat.heartbeat.uuid);
+        if beat.removed_at.is_none() {
+            self.living += 1;
+        }
+        let place = self.beats.insert(beat);
+        self.slugs.insert(slug.clone(), place);
+        self.by_slug.insert(slug, place);
+        self.by_uuid.insert(uuid, place);
+        place
+    }
+}

@@ -1,0 +1,83 @@
+//! One sentence on an alert, for people.
+
+use std::fmt::Write as _;
+
+use crate::machine::beat::Beat;
+use crate::machine::incident::About;
+use crate::model::incident::{Alert, Cause, Incident, Reason};
+use crate::model::time::Timestamp;
+
+/// The sentence, with the heartbeat's name first.
+pub(super) fn of(beat: &Beat, incident: &Incident, about: &About) -> String {
+    let name = &beat.heartbeat.name;
+    let down_for = about.at.since(incident.opened_at);
+    let mut text = match about.alert {
+        Alert::Opened => format!("{name}: {}", why(beat, incident, incident.opened_at)),
+        Alert::Reminder => {
+            format!("{name}: still down after {down_for}; {}", why(beat, incident, incident.opened_at))
+        }
+        Alert::Resolved => match incident.reason {
+            Some(Reason::Ping) | None => format!("{name}: up again after {down_for}"),
+            Some(Reason::Paused) => format!("{name}: paused after {down_for} down"),
+            Some(Reason::Removed) => format!("{name}: removed after {down_for} down"),
+        },
+        Alert::Test => format!("{name}: this is a test"),
+    };
+    if incident.maybe_unheard
+        && about.alert != Alert::Resolved
+        && let Some(window) = incident.blind.last()
+    {
+        let (from, to) = (clock(window.from, about.at), clock(window.to, about.at));
+        write!(text, "; overdue itself could not hear pings from {from} to {to} UTC")
+            .expect("writing to a string cannot fail");
+    }
+    text
+}
+
+/// Why the heartbeat went down, as seen at that instant.
+fn why(beat: &Beat, incident: &Incident, at: Timestamp) -> String {
+    let run = incident.run.and_then(|id| beat.ended_run(id));
+    match incident.cause {
+        Cause::Missed => {
+            let grace = beat.heartbeat.grace;
+            let expected = match incident.due {
+                Some(due) => format!("(due {} UTC, grace {grace})", clock(due, at)),
+                None => format!("(grace {grace})"),
+            };
+            let before = |instant: Option<Timestamp>| instant.filter(|instant| *instant <= at);
+            match (before(beat.last_finish), before(beat.last_ping)) {
+                (_, None) => format!("never pinged in {} {expected}", at.since(beat.counted_from)),
+                (finish, Some(ping)) if finish == Some(ping) => {
+                    format!("no ping for {} {expected}", at.since(ping))
+                }
+                (finish, Some(_)) => {
+                    format!("no finish for {} {expected}", at.since(finish.unwrap_or(beat.counted_from)))
+                }
+            }
+        }
+        Cause::Failed => {
+            let took =
+                run.and_then(|run| run.duration).map(|took| format!(" after {took}")).unwrap_or_default();
+            match incident.exit_code {
+                Some(code) => format!("failed with exit code {code}{took}"),
+                None => format!("said that it failed{took}"),
+            }
+        }
+        Cause::Overran => {
+            let limit = beat.heartbeat.max_runtime;
+            match run.and_then(|run| run.started_at) {
+                Some(start) => {
+                    format!("started at {} UTC and has not finished within {limit}", clock(start, at))
+                }
+                None => format!("has not finished within {limit}"),
+            }
+        }
+    }
+}
+
+/// The time of day in UTC, with the date when it is another day than `beside`.
+fn clock(instant: Timestamp, beside: Timestamp) -> String {
+    let (instant, beside) = (instant.to_jiff(), beside.to_jiff());
+    let same_day = instant.strftime("%F").to_string() == beside.strftime("%F").to_string();
+    instant.strftime(if same_day { "%H:%M" } else { "%F %H:%M" }).to_string()
+}
