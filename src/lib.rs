@@ -2,3 +2,4 @@
 pub mod config;
 pub mod machine;
 pub mod model;
+pub mod store;
