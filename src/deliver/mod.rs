@@ -1,0 +1,164 @@
+//! Floor 4: out. Takes a delivery, tries it once, and says how it went. Knows channels as targets; never
+//! knows incidents, schedules, the retry policy, the API or the state. Order and the number under way are
+//! the machine's affair, so there is no queue here: what comes is tried at once, each beside the others.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod alive;
+mod attempt;
+mod fault;
+mod payload;
+mod reply;
+mod sign;
+mod target;
+mod webhook;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::deliver::webhook::Sender;
+use crate::model::delivery::{Attempt, Delivery};
+
+pub use self::target::{Target, Targets, Webhook};
+
+/// How an attempt went, for whoever keeps the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The delivery's number.
+    pub number: u64,
+    /// How it went.
+    pub attempt: Attempt,
+}
+
+/// Why the courier could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The system gave no thread or no event queue.
+    #[error("cannot start the thread that delivers alerts: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The HTTP client could not be made.
+    #[error("cannot make the HTTP client that delivers alerts: {0}")]
+    Client(reqwest::Error),
+}
+
+/// Carries deliveries out, on a thread of its own so that no receiver and no template slows the pings.
+#[derive(Debug)]
+pub struct Courier {
+    orders: mpsc::UnboundedSender<Order>,
+    runtime: runtime::Handle,
+    ended: oneshot::Receiver<()>,
+    sender: Sender,
+}
+
+#[derive(Debug)]
+enum Order {
+    Deliver(Arc<Delivery>),
+    Stop(Duration),
+}
+
+impl Courier {
+    /// Starts the thread. Each delivery gives exactly one report; `targets` is read when an attempt begins.
+    ///
+    /// # Errors
+    /// When the thread or the HTTP client cannot be made. Missing CA certificates are no error.
+    pub fn start(
+        targets: watch::Receiver<Arc<Targets>>,
+        reports: mpsc::Sender<Report>,
+    ) -> Result<Self, StartError> {
+        let sender = Sender::new().map_err(StartError::Client)?;
+        if !sender.has_roots() {
+            tracing::warn!("this machine has no CA certificates: webhooks to https addresses will fail");
+        }
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        // Unbounded, since the machine has at most eight deliveries of a channel under way.
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let (end, ended) = oneshot::channel();
+        let handle = runtime.handle().clone();
+        let courier = Self { orders, runtime: handle, ended, sender: sender.clone() };
+        thread::Builder::new().name("deliver".to_owned()).spawn(move || {
+            runtime.block_on(work(inbox, targets, reports, sender));
+            // A name that is still being looked up would hold an ordinary shutdown for many seconds.
+            runtime.shutdown_background();
+            drop(end);
+        })?;
+        Ok(courier)
+    }
+
+    /// Tries a delivery once, now. Returns at once; the report comes when the attempt is over.
+    pub fn deliver(&self, delivery: Arc<Delivery>) {
+        if self.orders.send(Order::Deliver(delivery)).is_err() {
+            // It waits in the outbox, and `gone` tells the daemon.
+            tracing::debug!("a delivery came after the end of the courier");
+        }
+    }
+
+    /// Calls `alive_url` every minute while `healthy` says that overdue is well.
+    pub fn call_alive_url<H, F>(&self, url: watch::Receiver<Option<Arc<str>>>, healthy: H)
+    where
+        H: Fn() -> F + Send + 'static,
+        F: Future<Output = bool> + Send + 'static,
+    {
+        let calls = alive::call_while(self.sender.clone(), url, healthy, alive::EVERY);
+        drop(self.runtime.spawn(calls));
+    }
+
+    /// Waits until the courier takes no more deliveries. Before [`stop`](Self::stop) that is a fault, and the
+    /// daemon must end.
+    pub async fn gone(&self) {
+        self.orders.closed().await;
+    }
+
+    /// Takes nothing new and lets what is under way end, for at most `patience`. What does not end in time
+    /// gives no report: it still waits in the outbox and is tried at the next start. Reports go on being sent
+    /// meanwhile, so their receiver must still be read.
+    pub async fn stop(self, patience: Duration) {
+        if self.orders.send(Order::Stop(patience)).is_ok() {
+            // An error is the end: the thread drops its half without a word.
+            drop(self.ended.await);
+        }
+    }
+}
+
+async fn work(
+    mut inbox: mpsc::UnboundedReceiver<Order>,
+    targets: watch::Receiver<Arc<Targets>>,
+    reports: mpsc::Sender<Report>,
+    sender: Sender,
+) {
+    let mut under_way = JoinSet::new();
+    let patience = loop {
+        tokio::select! {
+            order = inbox.recv() => match order {
+                Some(Order::Deliver(delivery)) => {
+                    let targets = targets.borrow().clone();
+                    let (sender, reports) = (sender.clone(), reports.clone());
+                    under_way.spawn(async move {
+                        let number = delivery.number;
+                        let attempt = attempt::run(&delivery, &targets, &sender).await;
+                        // Nobody listens only when the daemon is ending; the outbox still has it.
+                        drop(reports.send(Report { number, attempt }).await);
+                    });
+                }
+                Some(Order::Stop(patience)) => break patience,
+                None => break Duration::ZERO,
+            },
+            Some(_) = under_way.join_next() => {}
+        }
+    };
+    inbox.close();
+    let all = async { while under_way.join_next().await.is_some() {} };
+    if tokio::time::timeout(patience, all).await.is_err() {
+        let deliveries = under_way.len();
+        tracing::warn!(
+            deliveries,
+            "receivers had not answered when overdue stopped; they are tried again at the next start"
+        );
+    }
+}

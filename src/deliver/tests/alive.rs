@@ -1,0 +1,83 @@
+//! `alive_url` is called while overdue is well, and only then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::receiver::{Answer, Receiver};
+use crate::deliver::alive::call_while;
+use crate::deliver::webhook::Sender;
+
+const SOON: Duration = Duration::from_millis(2);
+const NEVER: Duration = Duration::from_secs(3_600);
+
+fn address(receiver: &Receiver) -> Arc<str> {
+    receiver.url("/alive").into()
+}
+
+#[tokio::test]
+async fn the_address_is_called_again_and_again() {
+    let mut receiver = Receiver::start(|_| Answer::status(200)).await;
+    let (_keep, url) = watch::channel(Some(address(&receiver)));
+    tokio::spawn(call_while(Sender::new().unwrap(), url, || async { true }, SOON));
+    for _ in 0..3 {
+        let request = receiver.next().await;
+        assert_eq!((request.method.as_str(), request.path.as_str()), ("GET", "/alive"));
+        assert!(request.body.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn silence_while_overdue_is_not_well() {
+    let mut receiver = Receiver::start(|_| Answer::status(200)).await;
+    let (_keep, url) = watch::channel(Some(address(&receiver)));
+    let (asked, mut asks) = mpsc::unbounded_channel();
+    let well = Arc::new(AtomicBool::new(false));
+    let says = Arc::clone(&well);
+    let healthy = move || {
+        asked.send(()).unwrap();
+        let well = says.load(Ordering::SeqCst);
+        async move { well }
+    };
+    tokio::spawn(call_while(Sender::new().unwrap(), url, healthy, SOON));
+    for _ in 0..5 {
+        asks.recv().await.unwrap();
+    }
+    assert!(receiver.rest().is_empty());
+    well.store(true, Ordering::SeqCst);
+    receiver.next().await;
+}
+
+#[tokio::test]
+async fn a_new_address_is_called_at_once_and_none_is_not_called() {
+    let (mut first, mut second) =
+        (Receiver::start(|_| Answer::status(200)).await, Receiver::start(|_| Answer::status(200)).await);
+    let (set, url) = watch::channel(None);
+    let task = tokio::spawn(call_while(Sender::new().unwrap(), url, || async { true }, NEVER));
+    set.send_replace(Some(address(&first)));
+    first.next().await;
+    set.send_replace(Some(address(&second)));
+    second.next().await;
+    set.send_replace(None);
+    drop(set);
+    task.await.unwrap();
+    assert!(first.rest().is_empty() && second.rest().is_empty());
+}
+
+#[tokio::test]
+async fn failures_do_not_stop_the_calls() {
+    let count = AtomicUsize::new(0);
+    let mut receiver = Receiver::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => Answer::status(500),
+        1 => Answer::Says(302, vec![("location", "/elsewhere".into())], String::new()),
+        _ => Answer::status(200),
+    })
+    .await;
+    let (_keep, url) = watch::channel(Some(address(&receiver)));
+    tokio::spawn(call_while(Sender::new().unwrap(), url, || async { true }, SOON));
+    for _ in 0..4 {
+        assert_eq!(receiver.next().await.path, "/alive");
+    }
+}

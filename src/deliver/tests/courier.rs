@@ -1,0 +1,157 @@
+//! Many deliveries beside each other, a config that changes, and the end.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::receiver::{Answer, Receiver};
+use super::{House, delivery, table};
+use crate::deliver::attempt;
+use crate::deliver::webhook::Sender;
+use crate::deliver::{Target, Targets, Webhook};
+use crate::model::channel::ChannelName;
+use crate::model::delivery::{Delivery, Verdict};
+use crate::model::time::Span;
+
+const OK: Verdict = Verdict::Delivered { status: Some(200) };
+
+#[tokio::test]
+async fn a_hung_receiver_does_not_delay_a_good_one() {
+    let (hung, mut good) =
+        (Receiver::start(|_| Answer::Hangs).await, Receiver::start(|_| Answer::status(200)).await);
+    let patient = Webhook { timeout: Span::from_secs(600), ..Webhook::new(&hung.url("/")) };
+    let mut house = House::start([
+        ("hung", Target::Webhook(patient)),
+        ("good", Target::Webhook(Webhook::new(&good.url("/")))),
+    ]);
+    for number in 0..300 {
+        house.courier.deliver(Arc::new(delivery(2 * number, "hung")));
+        house.courier.deliver(Arc::new(delivery(2 * number + 1, "good")));
+    }
+    let mut seen = BTreeSet::new();
+    for _ in 0..300 {
+        let report = house.report().await;
+        assert_eq!((report.number % 2, &report.attempt.verdict), (1, &OK));
+        assert!(seen.insert(report.number), "one report for each delivery");
+    }
+    assert_eq!(good.rest().len(), 300);
+    // The hung ones are cut and give no report: they are tried again after a restart.
+    house.courier.stop(Duration::ZERO).await;
+    assert!(house.reports.recv().await.is_none());
+}
+
+#[tokio::test]
+async fn the_targets_of_the_moment_are_used() {
+    let (mut first, mut second) =
+        (Receiver::start(|_| Answer::status(200)).await, Receiver::start(|_| Answer::status(200)).await);
+    let mut house = House::webhook(Webhook::new(&first.url("/")));
+    assert_eq!(house.verdict().await, OK);
+    first.next().await;
+    house.targets.send_replace(Arc::new(table([("ops", Target::Webhook(Webhook::new(&second.url("/"))))])));
+    assert_eq!(house.verdict().await, OK);
+    second.next().await;
+    house.targets.send_replace(Arc::new(Targets::new()));
+    let gone = Verdict::Refused { status: None, error: "the channel `ops` left the config".to_owned() };
+    assert_eq!(house.verdict().await, gone);
+    assert!(first.rest().is_empty() && second.rest().is_empty());
+}
+
+#[tokio::test]
+async fn stopping_lets_what_is_under_way_end_and_takes_nothing_new() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    // It answers from another runtime, since holding the answer holds the thread.
+    let (hand_over, handed) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let mut receiver = Receiver::start(move |_| {
+                released.lock().unwrap().recv().unwrap();
+                Answer::status(200)
+            })
+            .await;
+            hand_over.send(receiver.url("/")).unwrap();
+            receiver.next().await;
+            std::future::pending::<()>().await;
+        });
+    });
+    let House { courier, mut reports, targets } = House::webhook(Webhook::new(&handed.await.unwrap()));
+    courier.deliver(Arc::new(delivery(1, "ops")));
+    let orders = courier.orders.clone();
+    let stopping = tokio::spawn(courier.stop(Duration::from_secs(20)));
+    orders.closed().await;
+    assert!(!stopping.is_finished(), "the receiver has not answered yet");
+    release.send(()).unwrap();
+    let report = reports.recv().await.expect("the answer is still reported");
+    assert_eq!((report.number, report.attempt.verdict), (1, OK));
+    stopping.await.unwrap();
+    assert!(reports.recv().await.is_none());
+    drop(targets);
+}
+
+#[tokio::test]
+async fn dropping_the_courier_ends_its_thread() {
+    let house = House::start([("ops", Target::Log)]);
+    let House { courier, mut reports, .. } = house;
+    drop(courier);
+    assert!(reports.recv().await.is_none(), "the thread has let go of the reports");
+}
+
+#[tokio::test]
+async fn a_template_makes_the_body_and_one_that_fails_costs_no_alert() {
+    let mut receiver = Receiver::start(|_| Answer::status(200)).await;
+    let mut house = House::webhook(Webhook::new(&receiver.url("/")));
+    let with = |template: &str| Delivery { template: Some(template.into()), ..delivery(1, "ops") };
+    house.attempt(with(r#"{"text": {{ summary | tojson }}}"#)).await;
+    let body: serde_json::Value = serde_json::from_slice(&receiver.next().await.body).unwrap();
+    assert_eq!(body["text"], "backup: no \"ping\"\n💥");
+    for failing in [
+        "{{ summary | nonsense }}",
+        "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
+    ] {
+        assert_eq!(house.attempt(with(failing)).await.verdict, OK);
+        assert_eq!(receiver.next().await.body, delivery(1, "ops").payload.as_bytes());
+    }
+}
+
+/// A log that can be read.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_log_channel_writes_one_line_at_warn() {
+    let page = Page::default();
+    let writer = page.clone();
+    let subscriber = tracing::Dispatch::new(
+        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish(),
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let targets = table([("journal", Target::Log)]);
+    for channel in ["journal", ChannelName::LOG] {
+        let attempt = tracing::dispatcher::with_default(&subscriber, || {
+            runtime.block_on(attempt::run(&delivery(1, channel), &targets, &Sender::new().unwrap()))
+        });
+        assert_eq!(attempt.verdict, Verdict::Delivered { status: None });
+    }
+    let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    for line in lines {
+        for word in
+            ["WARN", "backup: no \"ping\" 💥", "type=\"incident.opened\"", "heartbeat=backup", "incident=0"]
+        {
+            assert!(line.contains(word), "{word} in {line}");
+        }
+    }
+}
