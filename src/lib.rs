@@ -1,6 +1,20 @@
 //! overdue
-pub mod config;
+
+// Floor 6: people.
+
+// Floor 5: assembly.
+
+// Floor 4: the outside.
 pub mod deliver;
-pub mod machine;
-pub mod model;
+
+// Floor 3: the one loop.
+
+// Floor 2: where records are kept.
 pub mod store;
+
+// Floor 1: decisions; text to values.
+pub mod config;
+pub mod machine;
+
+// Floor 0: the words.
+pub mod model;
