@@ -8,6 +8,7 @@
 pub mod deliver;
 
 // Floor 3: the one loop.
+pub mod engine;
 
 // Floor 2: where records are kept.
 pub mod store;

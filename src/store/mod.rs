@@ -12,7 +12,6 @@ pub mod journal;
 pub mod memory;
 pub mod recover;
 pub mod snapshot;
-pub mod writer;
 
 #[cfg(test)]
 mod conformance;

@@ -1,0 +1,83 @@
+//! Floor 3: the loop, the only owner of the machine. It takes what the outside says, lets the machine
+//! decide, has the records written, and only then lets replies and effects out. It never knows HTTP,
+//! webhooks or TOML.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod clock;
+pub mod handle;
+mod ledger;
+mod turns;
+mod writer;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::engine::clock::{Clock, Watch};
+use crate::engine::handle::{Handle, JournalHealth, MAILBOX};
+use crate::engine::ledger::Ledger;
+use crate::engine::turns::Engine;
+use crate::engine::writer::Writer;
+use crate::machine::Machine;
+use crate::machine::effect::Tale;
+use crate::machine::event::Event;
+use crate::model::delivery::Delivery;
+use crate::model::id::{Life, Seq};
+use crate::model::time::Span;
+use crate::store::{Journal, Snapshots};
+
+/// What the engine asks of the outside. Neither may block.
+pub trait Outside: Send + 'static {
+    /// Try this delivery once and say how it went by [`Handle::attempted`].
+    fn deliver(&self, delivery: Arc<Delivery>);
+
+    /// Tell the operator.
+    fn tell(&self, tale: &Tale);
+}
+
+/// What an engine is made of.
+pub struct Parts<J, S, O> {
+    /// The decider, restored.
+    pub machine: Machine,
+    /// The last record that it holds.
+    pub seq: Seq,
+    /// Where records go.
+    pub journal: J,
+    /// Where snapshots go.
+    pub snapshots: S,
+    /// Where effects go.
+    pub outside: O,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, for the ids of this life.
+    pub life: Life,
+    /// The time between two snapshots.
+    pub snapshot_interval: Span,
+}
+
+/// Starts the disk's threads and gives the loop as a future, which ends after [`Handle::stop`].
+///
+/// # Errors
+/// When a thread cannot be started.
+pub fn start<J, S, O>(parts: Parts<J, S, O>) -> io::Result<(Handle, impl Future<Output = ()>)>
+where
+    J: Journal + 'static,
+    S: Snapshots + 'static,
+    O: Outside,
+{
+    let (mailbox, letters) = mpsc::channel(MAILBOX);
+    let (settled, settlements) = mpsc::unbounded_channel();
+    let (said, done) = mpsc::unbounded_channel();
+    let (health, journal) = watch::channel(JournalHealth::default());
+    let tickets = Arc::new(AtomicU64::new(0));
+    let handle = Handle { mailbox, settled, clock: parts.clock.clone(), tickets, journal };
+    let writer = Writer::start(parts.journal, parts.snapshots, &said)?;
+    let ledger = Ledger::new(writer, parts.seq, health, parts.snapshot_interval);
+    let watch = Watch::new(parts.clock.read());
+    let mut engine =
+        Engine::new(parts.machine, ledger, parts.outside, parts.clock, watch, letters, settlements, done);
+    engine.begin(Event::Began { life: parts.life, version: env!("CARGO_PKG_VERSION").to_owned() });
+    Ok((handle, engine.run()))
+}

@@ -1,0 +1,192 @@
+//! The turns of the loop. Each hears the disk, then settles what was under way, then takes every letter
+//! that lies there, and only then lets time pass: a deadline fires only when no ping that was heard before
+//! it still waits.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, Instant};
+
+use crate::engine::Outside;
+use crate::engine::clock::{Clock, Watch};
+use crate::engine::handle::{Answer, Letter, Reloaded};
+use crate::engine::ledger::{Ledger, LetOut};
+use crate::engine::writer::Done;
+use crate::machine::Machine;
+use crate::machine::effect::{Effect, Tale};
+use crate::machine::event::{Event, Reply};
+use crate::model::time::Timestamp;
+
+/// The longest sleep: one look at the clock a second.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The longest time without a mark on the disk.
+const MARK_EVERY: Duration = Duration::from_secs(30);
+/// How long the end waits for the disk.
+const END_WITHIN: Duration = Duration::from_secs(15);
+
+pub(super) struct Engine<O> {
+    machine: Machine,
+    ledger: Ledger,
+    outside: O,
+    clock: Arc<dyn Clock>,
+    watch: Watch,
+    letters: mpsc::Receiver<Letter>,
+    settlements: mpsc::UnboundedReceiver<Event>,
+    done: mpsc::UnboundedReceiver<Done>,
+    reloads: Vec<Answer<Reloaded>>,
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+impl<O: Outside> Engine<O> {
+    #[allow(clippy::too_many_arguments, reason = "called once, with everything the loop is made of")]
+    pub(super) fn new(
+        machine: Machine,
+        ledger: Ledger,
+        outside: O,
+        clock: Arc<dyn Clock>,
+        watch: Watch,
+        letters: mpsc::Receiver<Letter>,
+        settlements: mpsc::UnboundedReceiver<Event>,
+        done: mpsc::UnboundedReceiver<Done>,
+    ) -> Self {
+        let (reloads, stopping) = (Vec::new(), None);
+        Self { machine, ledger, outside, clock, watch, letters, settlements, done, reloads, stopping }
+    }
+
+    /// Says the first word of this life.
+    pub(super) fn begin(&mut self, began: Event) {
+        let now = self.clock.now();
+        self.handle(began, now, None);
+    }
+
+    pub(super) async fn run(mut self) {
+        while self.stopping.is_none() {
+            let wait = self.wait();
+            if !wait.is_zero() && self.letters.is_empty() {
+                tokio::select! {
+                    biased;
+                    Some(done) = self.done.recv() => self.hear_disk(done),
+                    Some(event) = self.settlements.recv() => {
+                        let now = self.clock.now();
+                        self.handle(event, now, None);
+                    }
+                    letter = self.letters.recv() => match letter {
+                        Some(letter) => { let now = self.clock.now(); self.take(letter, now); }
+                        None => break,
+                    },
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+            // Requests that have arrived meanwhile are read before time passes.
+            tokio::task::yield_now().await;
+            self.turn();
+        }
+        self.end().await;
+    }
+
+    fn wait(&self) -> Duration {
+        let now = self.clock.now();
+        let due = self.machine.next_wakeup().map(|at| at.since(now).to_std());
+        due.unwrap_or(LOOK_EVERY).min(LOOK_EVERY)
+    }
+
+    fn turn(&mut self) {
+        let reading = self.clock.read();
+        let now = reading.wall;
+        if let Some(window) = self.watch.look(reading) {
+            tracing::warn!(from = %window.from, to = %window.to, why = ?window.why,
+                "pings could not be heard for a while; deadlines in that time are moved");
+            self.handle(Event::Blind(window), now, None);
+        }
+        while let Ok(done) = self.done.try_recv() {
+            self.hear_disk(done);
+        }
+        while let Ok(event) = self.settlements.try_recv() {
+            self.handle(event, now, None);
+        }
+        while let Ok(letter) = self.letters.try_recv() {
+            self.take(letter, now);
+        }
+        if self.machine.next_wakeup().is_some_and(|at| at <= now) {
+            self.handle(Event::Tick, now, None);
+        }
+        if self.ledger.gathered_at().elapsed() >= MARK_EVERY {
+            self.handle(Event::Alive, now, None);
+        }
+        for out in self.ledger.look_after(self.machine.state()) {
+            self.let_out(out);
+        }
+        if let Some(out) = self.ledger.flush() {
+            self.let_out(out);
+        }
+    }
+
+    fn take(&mut self, letter: Letter, now: Timestamp) {
+        match letter {
+            Letter::Event(event, answer) => self.handle(event, now, Some(answer)),
+            Letter::Note(event) => self.handle(event, now, None),
+            Letter::Ask(question) => question(self.machine.view(now)),
+            Letter::Reload(reload, snapshot_interval, answer) => {
+                self.ledger.set_snapshot_interval(snapshot_interval);
+                self.reloads.push(answer);
+                self.handle(Event::Reloaded(reload), now, None);
+            }
+            Letter::Stop(done) => {
+                self.handle(Event::Stopping, now, None);
+                self.stopping = Some(done);
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event, now: Timestamp, answer: Option<Answer<Reply>>) {
+        let transition = self.machine.handle(event, now);
+        if let Some(out) = self.ledger.gather(transition, answer) {
+            self.let_out(out);
+        }
+    }
+
+    fn hear_disk(&mut self, done: Done) {
+        if let Some(out) = self.ledger.done(done) {
+            self.let_out(out);
+        }
+    }
+
+    fn let_out(&mut self, out: LetOut) {
+        for effect in out.answer() {
+            match effect {
+                Effect::Deliver(delivery) => self.outside.deliver(delivery),
+                Effect::Tell(tale) => {
+                    self.outside.tell(&tale);
+                    if let Tale::Reloaded { added, changed, removed } = tale {
+                        for answer in self.reloads.drain(..) {
+                            // An error means that nobody waits any more.
+                            answer.send(Ok(Reloaded { added, changed, removed })).ok();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The last records, a snapshot, and the end of the threads.
+    async fn end(mut self) {
+        if self.ledger.is_writable() {
+            self.ledger.snapshot(self.machine.state());
+        }
+        let until = Instant::now() + END_WITHIN;
+        while !self.ledger.is_quiet() {
+            match tokio::time::timeout_at(until, self.done.recv()).await {
+                Ok(Some(done)) => self.hear_disk(done),
+                Ok(None) | Err(_) => break,
+            }
+            for out in self.ledger.look_after(self.machine.state()) {
+                self.let_out(out);
+            }
+        }
+        self.ledger.finish();
+        if let Some(done) = self.stopping {
+            // An error means that nobody waits any more.
+            done.send(()).ok();
+        }
+    }
+}
