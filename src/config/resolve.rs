@@ -1,0 +1,249 @@
+//! The files of a config put together: includes, references, duplicates. Collects every problem; never
+//! knows what the keys of a table mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use crate::config::channel::{ChannelConfig, channel};
+use crate::config::heartbeat::{Known, defaults, draft};
+use crate::config::problem::{Place, Problem, Problems, closest};
+use crate::config::raw::{File, Item, Reader, Section};
+use crate::config::server::{server, state};
+use crate::config::{Config, Declared, Sources, syntax, uuids};
+use crate::model::channel::ChannelName;
+use crate::model::heartbeat::{Defaults, namespace};
+use crate::model::id::{Slug, SlugError};
+use crate::model::schedule::Zones;
+
+pub(super) const ROOT: [&str; 6] = ["include", "server", "state", "defaults", "channels", "heartbeats"];
+const INCLUDED: [&str; 2] = ["channels", "heartbeats"];
+
+pub(super) fn config(path: &Path, sources: &dyn Sources, zones: &Zones) -> Result<Config, Vec<Problem>> {
+    let mut reader = Reader { sources, zones, problems: Problems::default(), warnings: Problems::default() };
+    let main = match sources.read(path) {
+        Ok(text) => File::new(path, text),
+        Err(error) => {
+            let place = File::new(path, String::new()).text.place(0);
+            return Err(vec![place.problem(format!("the config cannot be read: {error}"), None)]);
+        }
+    };
+    let (main_table, main_broken) = parse(&mut reader, &main);
+    let main_root = Section { file: &main, table: &main_table, title: "the config".to_owned(), at: 0 };
+    let includes = if main_broken { Vec::new() } else { includes(&mut reader, path, &main_root) };
+    let parsed: Vec<_> = includes.iter().map(|file| parse(&mut reader, file)).collect();
+    let partial = main_broken || parsed.iter().any(|(_, broken)| *broken) || !reader.problems.is_empty();
+
+    // A broken table would only bring problems that are none: its file has told enough already.
+    let mut roots = Vec::new();
+    if !main_broken {
+        main_root.known(&mut reader, &ROOT, &[("heartbeat", "heartbeats"), ("channel", "channels")]);
+        roots.push(main_root);
+    }
+    for (file, (table, broken)) in includes.iter().zip(&parsed) {
+        let root = Section { file, table, title: "an included file".to_owned(), at: 0 };
+        if !broken {
+            known_in_include(&mut reader, &root);
+            roots.push(root);
+        }
+    }
+    let files: Vec<Arc<str>> =
+        std::iter::once(&main).chain(&includes).map(|file| file.text.place(0).file).collect();
+    let config = Assembly { reader: &mut reader, main: &main, roots: &roots, partial }.config();
+    if reader.problems.is_empty() {
+        return Ok(Config { warnings: reader.warnings.into_sorted(&files), ..config });
+    }
+    Err(reader.problems.into_sorted(&files))
+}
+
+fn parse<'t>(reader: &mut Reader<'_>, file: &'t File) -> (DeTable<'t>, bool) {
+    let (table, errors) = DeTable::parse_recoverable(file.text.as_str());
+    for problem in syntax::problems(&file.text, &errors) {
+        reader.problems.add(problem);
+    }
+    (table.into_inner(), !errors.is_empty())
+}
+
+/// The included files, each once, in the order of the patterns and of their names.
+fn includes(reader: &mut Reader<'_>, main: &Path, root: &Section<'_>) -> Vec<File> {
+    let mut files: BTreeSet<std::path::PathBuf> = [main.to_owned()].into();
+    let mut read = Vec::new();
+    let Some(patterns) = root.get("include").and_then(|item| match item.value.as_str() {
+        Some(text) => Some(vec![(text, item)]),
+        None => item.strs(reader, "patterns"),
+    }) else {
+        return read;
+    };
+    for (pattern, item) in patterns {
+        let matches = match reader.sources.glob(&item.file.folder().join(pattern)) {
+            Ok(matches) => matches,
+            Err(error) => {
+                item.problem(reader, format!("the pattern {pattern:?} cannot be followed: {error}"));
+                continue;
+            }
+        };
+        // A name without wildcards is a wish for this one file.
+        if matches.is_empty() && !pattern.contains(['*', '?', '[']) {
+            item.problem(reader, format!("there is no file {pattern:?} to include"));
+        }
+        let mut matches = matches;
+        matches.sort();
+        for path in matches {
+            if !files.insert(path.clone()) {
+                continue;
+            }
+            match reader.sources.read(&path) {
+                Ok(text) => read.push(File::new(&path, text)),
+                Err(error) => {
+                    item.problem(reader, format!("the file {} cannot be read: {error}", path.display()));
+                }
+            }
+        }
+    }
+    read
+}
+
+/// An included file holds heartbeats and channels, nothing else.
+fn known_in_include(reader: &mut Reader<'_>, root: &Section<'_>) {
+    for item in root.items().filter(|item| !INCLUDED.contains(&item.name)) {
+        let (what, meant) = if ROOT.contains(&item.name) {
+            let what = format!(
+                "{} may stand in the main file only; included files hold [heartbeats.*] and [channels.*]",
+                item.name
+            );
+            (what, None)
+        } else {
+            (format!("unknown key {:?} in an included file", item.name), closest(item.name, INCLUDED))
+        };
+        reader.problems.add(item.key_place().problem(what, meant));
+    }
+}
+
+/// Puts the tables of all files together.
+struct Assembly<'a, 's, 't> {
+    reader: &'a mut Reader<'s>,
+    main: &'t File,
+    roots: &'a [Section<'t>],
+    partial: bool,
+}
+
+impl<'t> Assembly<'_, '_, 't> {
+    fn config(mut self) -> Config {
+        let main = self.roots.first().filter(|root| std::ptr::eq(root.file, self.main)).cloned();
+        let section = |reader: &mut _, key: &str| {
+            let item = main.as_ref().and_then(|root| root.get(key))?;
+            item.table(reader, format!("[{key}]"))
+        };
+        let of_server = section(self.reader, "server");
+        let server = server(self.reader, of_server.as_ref());
+        let of_state = section(self.reader, "state");
+        let state = state(self.reader, self.main, of_state.as_ref());
+        let of_defaults = section(self.reader, "defaults");
+        let (channels, names) = self.channels();
+        let mut known = Known { channels: &names, partial: self.partial, compiled: BTreeMap::new() };
+        let defaults = match &of_defaults {
+            Some(section) => defaults(self.reader, &mut known, section),
+            None => Defaults::default(),
+        };
+        let mut heartbeats = self.heartbeats(&mut known, &defaults);
+        heartbeats.sort_by(|a, b| a.slug.cmp(&b.slug));
+        let namespace = server.ping_key.as_ref().map(|key| namespace(key.expose()));
+        for conflict in uuids::conflicts(&heartbeats, namespace) {
+            self.reader.problems.add(conflict);
+        }
+        Config { server, state, defaults, channels, heartbeats, warnings: Vec::new() }
+    }
+
+    /// The tables under `key` of every file, each name once.
+    fn tables(&mut self, key: &str, kind: &str) -> Vec<Item<'t>> {
+        let mut first: BTreeMap<&str, Place> = BTreeMap::new();
+        let mut items = Vec::new();
+        for root in self.roots {
+            let Some(all) = root.get(key).and_then(|item| item.table(self.reader, key)) else { continue };
+            for item in all.items() {
+                let place = item.key_place();
+                if let Some(first) = first.get(item.name) {
+                    let what = format!(
+                        "the {kind} {} stands here a second time; the first is at {first}",
+                        item.name
+                    );
+                    self.reader.problems.add(place.problem(what, None));
+                } else {
+                    first.insert(item.name, place);
+                    items.push(item);
+                }
+            }
+        }
+        items
+    }
+
+    fn channels(&mut self) -> (BTreeMap<ChannelName, ChannelConfig>, BTreeSet<String>) {
+        let log = (ChannelName::new(ChannelName::LOG), ChannelConfig::Log);
+        let mut channels = BTreeMap::from([log]);
+        let mut names = BTreeSet::new();
+        for item in self.tables("channels", "channel") {
+            // A channel that is wrong is there all the same: who names it is not to blame.
+            names.insert(item.name.to_owned());
+            self.named(&item, "name of a channel");
+            let Some(section) = item.table(self.reader, format!("[channels.{}]", item.name)) else {
+                continue;
+            };
+            if let Some(channel) = channel(self.reader, &section, item.name) {
+                channels.insert(ChannelName::new(item.name), channel);
+            }
+        }
+        (channels, names)
+    }
+
+    fn heartbeats(&mut self, known: &mut Known<'_>, defaults: &Defaults) -> Vec<Declared> {
+        let items = self.tables("heartbeats", "heartbeat");
+        if let Some(item) = items.get(Config::HEARTBEATS_MAX) {
+            let what = format!("{} heartbeats are more than the 1,000,000 that there may be", items.len());
+            self.reader.problems.add(item.key_place().problem(what, None));
+        }
+        let mut heartbeats = Vec::with_capacity(items.len());
+        for item in items {
+            let slug = self.named(&item, "slug");
+            let Some(section) = item.table(self.reader, format!("[heartbeats.{}]", item.name)) else {
+                continue;
+            };
+            let draft = draft(self.reader, known, &section, defaults);
+            if let (Some(slug), Some(draft)) = (slug, draft) {
+                heartbeats.push(Declared { slug, draft, place: item.key_place() });
+            }
+        }
+        heartbeats
+    }
+
+    /// The key as a slug; channels have names of the same shape.
+    fn named(&mut self, item: &Item<'_>, kind: &str) -> Option<Slug> {
+        match Slug::new(item.name) {
+            Ok(slug) => Some(slug),
+            Err(error) => {
+                let why = match error {
+                    SlugError::Shape => {
+                        "1 to 100 of a-z, 0-9, '-' and '_' are allowed, a letter or digit first"
+                    }
+                    SlugError::Uuid => "it reads as a UUID, and would be taken for one in a ping URL",
+                };
+                let what = format!("{:?} is no {kind}: {why}", item.name);
+                let problem = item.key_place().problem(what, slugged(item.name));
+                self.reader.problems.add(problem);
+                None
+            }
+        }
+    }
+}
+
+/// The name as it could stand in a URL.
+fn slugged(name: &str) -> Option<String> {
+    let plain: String = name
+        .chars()
+        .map(|c| c.to_ascii_lowercase())
+        .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
+        .collect();
+    let plain = plain.trim_matches(['-', '_']);
+    Slug::new(plain).ok().map(|slug| slug.to_string())
+}
