@@ -113,3 +113,39 @@ fn a_journal_on_the_disk_conforms() {
         });
     }
 }
+
+/// What every folder must do for snapshots. `reopen` gives the same folder to a new life.
+fn keeps_snapshots<F: Folder>(mut reopen: impl FnMut() -> F) {
+    for n in 0..3u64 {
+        let mut life = begin(&reopen(), Durability::Fsync);
+        assert_eq!(life.held.state.map(|(seq, _)| seq), n.checked_sub(1).map(|n| 2 * n + 2));
+        assert_eq!(life.held.records, vec![]);
+        let last = life.journal.append(Seq(2 * n), &facts(1..=2)).unwrap();
+        life.journal.begin_segment(last).unwrap();
+        let covered = snapshot(&mut life.snapshots, last.0).unwrap();
+        assert_eq!(covered, Seq(2 * n), "the snapshot that the life began with is the one before");
+        life.journal.trim(covered).unwrap();
+    }
+    let mut names = reopen().names().unwrap();
+    names.retain(|name| name != "lock");
+    names.sort();
+    let expected = [
+        "journal-00000000000000000005.jsonl",
+        "journal-00000000000000000007.jsonl",
+        "snapshot.json",
+        "snapshot.previous.json",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn a_folder_in_memory_keeps_snapshots() {
+    let folder = MemoryFolder::new();
+    keeps_snapshots(|| folder.clone());
+}
+
+#[test]
+fn a_folder_on_the_disk_keeps_snapshots() {
+    let dir = tempfile::tempdir().unwrap();
+    keeps_snapshots(|| StateFolder::open(dir.path()).unwrap());
+}

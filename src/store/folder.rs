@@ -241,4 +241,12 @@ mod tests {
         assert!(matches!(error, OpenError::Create { .. }));
         assert!(error.to_string().contains("set `state.dir`"), "{error}");
     }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_says_what_to_do() {
+        // Nobody, not even root, can make a file there.
+        let error = StateFolder::open(Path::new("/proc/self")).unwrap_err();
+        assert!(matches!(error, OpenError::Write { .. }));
+        assert!(error.to_string().contains("it cannot be written"), "{error}");
+    }
 }

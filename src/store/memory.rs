@@ -38,7 +38,8 @@ struct Disk {
     durable_names: BTreeMap<String, usize>,
     /// Changes of names since the last sync of the folder.
     pending: Vec<Change>,
-    faults: BTreeMap<Operation, u32>,
+    /// How many more go well, and how many fail after them.
+    faults: BTreeMap<Operation, (u32, u32)>,
     /// Counts crashes: a file that was open before one is gone.
     life: u64,
 }
@@ -69,7 +70,12 @@ impl MemoryFolder {
 
     /// Makes the next `times` of an operation fail; 0 heals it.
     pub fn fail(&self, operation: Operation, times: u32) {
-        self.disk().faults.insert(operation, times);
+        self.fail_later(operation, 0, times);
+    }
+
+    /// The same, after `good` more have gone well.
+    pub fn fail_later(&self, operation: Operation, good: u32, times: u32) {
+        self.disk().faults.insert(operation, (good, times));
     }
 
     /// The machine loses power: what was not synced is dropped, torn and reordered as the seed decides.
@@ -125,7 +131,11 @@ impl MemoryFolder {
 impl Disk {
     fn check(&mut self, operation: Operation) -> io::Result<()> {
         match self.faults.get_mut(&operation) {
-            Some(times) if *times > 0 => {
+            Some((good, _)) if *good > 0 => {
+                *good -= 1;
+                Ok(())
+            }
+            Some((_, times)) if *times > 0 => {
                 *times -= 1;
                 Err(io::Error::other(format!("injected failure: {operation:?}")))
             }

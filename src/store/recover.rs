@@ -322,9 +322,6 @@ impl<F: Folder, R: FnMut(Seq, Record)> Replay<'_, F, R> {
                     return Err(RecoverError::Unreadable { place, why });
                 }
             };
-            if next.is_some_and(|next| found.seq >= next) {
-                break;
-            }
             seen = found.seq;
             self.line(found, &here, &mut doubt, text.len() as u64);
         }

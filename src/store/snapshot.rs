@@ -25,6 +25,10 @@ pub(super) const TEMPORARY: &str = "snapshot.tmp";
 /// Ends the first line and begins the items.
 const ITEMS: &str = ",\"heartbeats\":[\n";
 
+/// Bytes after which a snapshot is synced while it is being written: a file system may make the journal's next
+/// fsync wait for all that is dirty, so that must stay little.
+const SYNC_EVERY: usize = 4 << 20;
+
 /// The snapshots in a folder.
 #[derive(Debug)]
 pub struct SnapshotFiles<F> {
@@ -53,36 +57,59 @@ impl<F: Folder> SnapshotFiles<F> {
         state: &H,
         items: impl Iterator<Item = io::Result<I>>,
     ) -> io::Result<()> {
-        let mut file = self.folder.create(TEMPORARY)?;
-        let mut out = BufWriter::with_capacity(1 << 16, &mut file);
-        let mut crc = crc32fast::Hasher::new();
-        let mut line = Vec::new();
-        let mut put = |line: &mut Vec<u8>| {
-            crc.update(line);
-            out.write_all(line)?;
-            line.clear();
-            io::Result::Ok(())
-        };
-        write!(line, "{{\"v\":{},\"seq\":{seq},\"state\":", codec::VERSION)?;
-        serde_json::to_writer(&mut line, state)?;
-        line.extend_from_slice(ITEMS.as_bytes());
-        put(&mut line)?;
+        let mut text = Text::new(self.folder.create(TEMPORARY)?);
+        write!(text.line, "{{\"v\":{},\"seq\":{seq},\"state\":", codec::VERSION)?;
+        serde_json::to_writer(&mut text.line, state)?;
+        text.line.extend_from_slice(ITEMS.as_bytes());
+        text.put()?;
         let mut count: u64 = 0;
         for item in items {
             if count > 0 {
-                line.push(b',');
+                text.line.push(b',');
             }
-            serde_json::to_writer(&mut line, &item?)?;
-            line.push(b'\n');
-            put(&mut line)?;
+            serde_json::to_writer(&mut text.line, &item?)?;
+            text.line.push(b'\n');
+            text.put()?;
             count += 1;
         }
-        write!(line, "],\"count\":{count}")?;
-        put(&mut line)?;
-        out.write_all(&codec::seal(crc.finalize()))?;
-        out.flush()?;
-        drop(out);
-        file.sync()
+        write!(text.line, "],\"count\":{count}")?;
+        text.put()?;
+        text.end()
+    }
+}
+
+/// A snapshot that is being written, line by line.
+struct Text<W: SyncWrite> {
+    out: BufWriter<W>,
+    crc: crc32fast::Hasher,
+    line: Vec<u8>,
+    unsynced: usize,
+}
+
+impl<W: SyncWrite> Text<W> {
+    fn new(file: W) -> Self {
+        let out = BufWriter::with_capacity(1 << 16, file);
+        Self { out, crc: crc32fast::Hasher::new(), line: Vec::new(), unsynced: 0 }
+    }
+
+    fn put(&mut self) -> io::Result<()> {
+        self.crc.update(&self.line);
+        self.out.write_all(&self.line)?;
+        self.unsynced += self.line.len();
+        self.line.clear();
+        if self.unsynced >= SYNC_EVERY { self.sync() } else { Ok(()) }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.unsynced = 0;
+        self.out.flush()?;
+        self.out.get_mut().sync()
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        let crc = std::mem::take(&mut self.crc);
+        self.out.write_all(&codec::seal(crc.finalize()))?;
+        self.sync()
     }
 }
 

@@ -233,6 +233,50 @@ fn damage_that_the_snapshot_covers_costs_nothing() {
 }
 
 #[test]
+fn damage_that_may_reach_beyond_the_snapshot_is_judged_by_what_was_acknowledged() {
+    // (the snapshot's number, damaged lines, the refused line or the last record)
+    for (base, damaged, expected) in [
+        (2, 2..=3, Err(2)),
+        (2, 1..=6, Err(1)),
+        (8, 8..=10, Ok(8)),
+        (8, 7..=9, Ok(8)),
+        (8, 10..=10, Ok(9)),
+        (10, 9..=10, Ok(10)),
+    ] {
+        let mut all = lines(&written());
+        for line in damaged.clone() {
+            all[line - 1][20] ^= 1;
+        }
+        let folder = with(&[]);
+        snapshot(&mut begin(&folder, Durability::Fsync).snapshots, base).unwrap();
+        folder.put(FIRST, &all.concat());
+        match (held(&folder), expected) {
+            (Ok((_, recovered)), Ok(last)) => {
+                assert_eq!(recovered.last, Seq(last), "{base} {damaged:?}");
+                assert!(matches!(recovered.warnings[..], [Warning::Cut { .. }]), "{base} {damaged:?}");
+            }
+            (Err(RecoverError::Corrupt { line, .. }), Err(refused)) => assert_eq!(line, refused),
+            (got, _) => panic!("{base} {damaged:?}: {got:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_segment_goes_only_when_the_next_one_begins_within_what_is_covered() {
+    let folder = MemoryFolder::new();
+    let mut journal = begin(&folder, Durability::Fsync).journal;
+    journal.append(Seq(0), &facts(1..=4)).unwrap();
+    journal.begin_segment(Seq(4)).unwrap();
+    journal.trim(Seq(3)).unwrap();
+    assert!(folder.bytes(FIRST).is_some(), "it holds record 4");
+    journal.trim(Seq(4)).unwrap();
+    assert!(folder.bytes(FIRST).is_none());
+    journal.trim(Seq(100)).unwrap();
+    journal.append(Seq(4), &facts(5..=5)).unwrap();
+    assert!(folder.bytes(&segment_name(Seq(5))).is_some(), "the one that is written always stays");
+}
+
+#[test]
 fn after_a_failed_sync_a_snapshot_and_a_new_segment_heal() {
     for fault in [Operation::Sync, Operation::Write] {
         for seed in 0..200 {

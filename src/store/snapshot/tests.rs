@@ -154,11 +154,22 @@ fn a_snapshot_that_fails_or_is_abandoned_leaves_the_others_as_they_are() {
         assert!(!folder.names().unwrap().contains(&TEMPORARY.to_owned()), "nothing half written stays");
         assert_eq!(held(&folder).unwrap().0, expected(6));
     }
-    for fault in [Operation::Rename, Operation::SyncFolder] {
-        folder.fail(fault, 1);
+    for (fault, good) in [(Operation::Rename, 0), (Operation::Rename, 1), (Operation::SyncFolder, 0)] {
+        folder.fail_later(fault, good, 1);
         snapshot(&mut life.snapshots, 8).unwrap_err();
         held(&folder).unwrap();
     }
     snapshot(&mut life.snapshots, 8).unwrap();
     assert_eq!(held(&folder).unwrap().0, expected(8));
+}
+
+#[test]
+fn a_long_snapshot_is_synced_as_it_grows() {
+    let folder = MemoryFolder::new();
+    let mut life = begin(&folder, Durability::Fsync);
+    folder.fail(Operation::Sync, 1);
+    let items =
+        (0..100u32).map(|n| if n < 99 { Ok("x".repeat(100_000)) } else { panic!("it went on to item {n}") });
+    let error = life.snapshots.write(Seq(0), &"", items).unwrap_err();
+    assert!(error.to_string().contains("Sync"), "the first sync came before the last item: {error}");
 }
