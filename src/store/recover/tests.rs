@@ -300,6 +300,23 @@ fn after_a_failed_sync_a_snapshot_and_a_new_segment_heal() {
 }
 
 #[test]
+fn a_segment_that_could_not_be_begun_leaves_the_old_one_closed() {
+    for fault in [Operation::Create, Operation::SyncFolder] {
+        let folder = MemoryFolder::new();
+        let mut journal = begin(&folder, Durability::Fsync).journal;
+        journal.append(Seq(0), &facts(1..=3)).unwrap();
+        folder.fail(fault, 1);
+        journal.begin_segment(Seq(3)).unwrap_err();
+        // The new name may be on the disk, and then nothing more in the old file would count.
+        journal.append(Seq(3), &facts(4..=4)).unwrap_err();
+        journal.begin_segment(Seq(3)).unwrap();
+        journal.append(Seq(3), &facts(4..=4)).unwrap();
+        folder.crash(3);
+        assert_eq!(held(&folder).unwrap().0.records, up_to(4), "{fault:?}");
+    }
+}
+
+#[test]
 fn records_that_only_the_page_cache_held_are_made_durable_before_others_follow() {
     for seed in 0..200 {
         let folder = MemoryFolder::new();
