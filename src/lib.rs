@@ -6,6 +6,7 @@
 
 // Floor 4: the outside.
 pub mod deliver;
+pub mod http;
 
 // Floor 3: the one loop.
 pub mod engine;

@@ -1,0 +1,168 @@
+//! What a draft takes and what it refuses, by the name of the field.
+
+use super::*;
+use crate::model::heartbeat::Draft;
+use serde_json::json;
+
+fn draft(value: &Value) -> Result<(String, Draft), Failure> {
+    let channels = [ChannelName::new("ops"), ChannelName::new("dev")].into();
+    read(value.to_string().as_bytes(), &channels, &Zones::bundled())
+        .map(|(slug, draft)| (slug.to_string(), draft))
+}
+
+/// The field that is named as wrong.
+fn fault(value: &Value) -> String {
+    match draft(value) {
+        Ok(got) => panic!("{value} was taken: {got:?}"),
+        Err(failure) => {
+            assert_eq!(failure.status, 400);
+            assert!(failure.message.ends_with('.') && failure.message.len() > 10, "{}", failure.message);
+            failure.field.unwrap_or_else(|| panic!("{value}: {}", failure.message))
+        }
+    }
+}
+
+/// A good draft with one more field.
+fn with(field: &str, value: Value) -> Value {
+    let mut draft = json!({ "name": "Backup", "interval": "24h" });
+    draft[field] = value;
+    draft
+}
+
+#[test]
+fn the_vendors_own_example_is_taken() {
+    let (slug, draft) =
+        draft(&json!({ "name": "Backup PostgreSQL", "interval": "24h", "grace_period": "1h" })).unwrap();
+    assert_eq!(slug, "backup-postgresql");
+    assert_eq!(draft.name.as_deref(), Some("Backup PostgreSQL"));
+    assert_eq!(draft.timing, Timing::Interval(Span::from_secs(86_400)));
+    assert_eq!(draft.rest.grace, Some(Span::from_secs(3_600)));
+}
+
+#[test]
+fn every_field_is_read() {
+    let (slug, draft) = draft(&json!({
+        "name": "N", "slug": "s", "description": "two\nlines", "tags": ["a", "b", "a"], "host": "db1",
+        "cron": "0 2 * * *", "timezone": "Europe/Berlin", "grace_seconds": 60, "max_runtime": "2h",
+        "uuid": "67E5504410B1426F9247BB680E5FE0C8", "channels": ["dev", "log"], "paused": true,
+        "await_first_ping": true, "resume_on_ping": false, "methods": ["POST"], "remind_every": "1d",
+    }))
+    .unwrap();
+    assert_eq!(slug, "s");
+    assert_eq!(draft.timing, Timing::Cron("0 2 * * *".to_owned()));
+    assert_eq!(draft.description.as_deref(), Some("two\nlines"));
+    assert_eq!(draft.uuid.unwrap().to_string(), "67e55044-10b1-426f-9247-bb680e5fe0c8");
+    assert_eq!(
+        draft.rest,
+        Partial {
+            tags: Some(vec!["a".to_owned(), "b".to_owned()]),
+            host: Some("db1".to_owned()),
+            timezone: Some("Europe/Berlin".to_owned()),
+            grace: Some(Span::from_secs(60)),
+            max_runtime: Some(Span::from_secs(7_200)),
+            channels: Some(vec![ChannelName::new("dev"), ChannelName::new("log")]),
+            paused: Some(true),
+            await_first_ping: Some(true),
+            resume_on_ping: Some(false),
+            methods: Some([Method::Post].into()),
+            remind_every: Some(Span::from_secs(86_400)),
+        }
+    );
+}
+
+#[test]
+fn what_is_unsaid_or_null_is_left_to_the_defaults() {
+    let nulls = json!({ "name": "N", "slug": null, "interval_seconds": 60, "cron": null, "grace": null, "tags": null });
+    let (slug, draft) = draft(&nulls).unwrap();
+    assert_eq!((slug.as_str(), &draft.rest), ("n", &Partial::default()));
+    assert_eq!(draft.timing, Timing::Interval(Span::from_secs(60)));
+}
+
+#[test]
+fn a_wrong_value_is_refused_by_the_name_of_its_field() {
+    for (field, value) in [
+        ("name", json!("")),
+        ("name", json!("x".repeat(256))),
+        ("name", json!("two\nlines")),
+        ("name", json!("   ")),
+        ("name", json!(7)),
+        ("slug", json!("Not A Slug")),
+        ("slug", json!("")),
+        ("slug", json!("67e55044-10b1-426f-9247-bb680e5fe0c8")),
+        ("interval", json!("0s")),
+        ("interval", json!("367d")),
+        ("interval", json!("soon")),
+        ("interval", json!("")),
+        ("interval", json!(86_400)),
+        ("grace", json!("367d")),
+        ("grace", json!("-1h")),
+        ("grace_period", json!(3600)),
+        ("grace_seconds", json!("1h")),
+        ("grace_seconds", json!(-1)),
+        ("grace_seconds", json!(1.5)),
+        ("grace_seconds", json!(1e30)),
+        ("max_runtime", json!("0s")),
+        ("max_runtime_seconds", json!(0)),
+        ("remind_every", json!("0s")),
+        ("timezone", json!("Mars/Olympus")),
+        ("timezone", json!("")),
+        ("tags", json!("db")),
+        ("tags", json!(["db", 1])),
+        ("tags", json!(["x".repeat(256)])),
+        ("host", json!("")),
+        ("channels", json!(["pager"])),
+        ("channels", json!(["ops", "ops"])),
+        ("channels", json!("ops")),
+        ("paused", json!("yes")),
+        ("methods", json!(["PUT"])),
+        ("methods", json!([])),
+        ("uuid", json!("nope")),
+        ("description", json!(["a"])),
+        ("intervall", json!("1h")),
+        ("status", json!("down")),
+    ] {
+        assert_eq!(fault(&with(field, value.clone())), field, "{field}: {value}");
+    }
+}
+
+#[test]
+fn a_heartbeat_has_one_schedule() {
+    assert_eq!(fault(&json!({ "name": "N" })), "interval");
+    assert_eq!(fault(&with("cron", json!("* * * * *"))), "cron");
+    assert_eq!(fault(&with("interval_seconds", json!(60))), "interval_seconds");
+    assert_eq!(fault(&json!({ "name": "N", "on_calendar": "daily" })), "on_calendar");
+    let both = json!({ "name": "N", "interval": "1h", "grace": "1h", "grace_seconds": 60 });
+    assert_eq!(fault(&both), "grace_seconds");
+}
+
+#[test]
+fn a_bad_cron_expression_is_named() {
+    for cron in ["", "nonsense", "* * * *", "61 * * * *", "0 0 30 2 *"] {
+        assert_eq!(fault(&json!({ "name": "N", "cron": cron })), "cron", "{cron}");
+    }
+    assert_eq!(fault(&json!({ "name": "N", "cron": "@daily", "timezone": "Nowhere" })), "timezone");
+}
+
+#[test]
+fn a_name_without_letters_asks_for_a_slug() {
+    assert_eq!(fault(&json!({ "name": "!!!", "interval": "1h" })), "slug");
+    assert_eq!(draft(&json!({ "name": "!!!", "slug": "bang", "interval": "1h" })).unwrap().0, "bang");
+    assert_eq!(fault(&json!({ "interval": "1h" })), "name");
+    assert_eq!(draft(&json!({ "slug": "only", "interval": "1h" })).unwrap().1.name, None);
+}
+
+#[test]
+fn a_misspelt_field_is_refused_with_what_was_meant() {
+    let failure = draft(&with("grace_perio", json!("1h"))).unwrap_err();
+    assert!(failure.message.contains("\"grace_period\""), "{}", failure.message);
+    let failure = draft(&with("zzz", json!("1h"))).unwrap_err();
+    assert!(!failure.message.contains("Probably"), "{}", failure.message);
+}
+
+#[test]
+fn what_is_no_object_of_json_is_refused() {
+    for body in [&b""[..], b"{", b"[]", b"null", b"\"text\"", b"{\"name\":\"N\"} x", b"\xff\xfe", b"name=N"] {
+        let failure = read(body, &BTreeSet::new(), &Zones::bundled()).unwrap_err();
+        assert_eq!((failure.status.as_u16(), failure.code), (400, "invalid_json"), "{body:?}");
+    }
+}

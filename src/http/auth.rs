@@ -1,0 +1,223 @@
+//! Who may use the API: one pure decision from the settings and what is known of a request. It knows
+//! keys, roles and where a request came from; it must never know what the request is about.
+
+use std::net::IpAddr;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, FORWARDED, HOST, ORIGIN, VIA};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+use crate::config::{ApiKey, Role};
+use crate::http::HttpSettings;
+use crate::http::body;
+use crate::http::rejection::Failure;
+use crate::http::serve::{Listening, Peer};
+
+/// What is known of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its URL; with a host only when the client wrote the absolute form.
+    pub uri: &'a Uri,
+    /// Where it came from; `None` is nowhere known, so nowhere trusted.
+    pub peer: Option<Peer>,
+}
+
+/// How someone learns to set a key.
+const SET_A_KEY: &str = "To use the API from elsewhere, add a [[server.api_keys]] table with a name, a key \
+     and a role to the config, and send the key as \"Authorization: Bearer KEY\".";
+
+/// Says whether the request may be answered, and as whom.
+pub(crate) fn decide(settings: &HttpSettings, facts: Facts<'_>) -> Result<Role, Failure> {
+    refuse_other_sites(settings, facts)?;
+    if settings.api_keys.is_empty() {
+        return keyless(settings, facts).map(|()| Role::Write);
+    }
+    let role = match presented(facts.headers) {
+        None => {
+            return Err(unauthorized(
+                "This needs an API key: send it as \"Authorization: Bearer KEY\" or \"X-Api-Key: KEY\".",
+            ));
+        }
+        Some(key) => role_of(&settings.api_keys, key)
+            .ok_or_else(|| unauthorized("No API key of the config matches the one that was sent."))?,
+    };
+    let needed = if reads(facts.method) { Role::Read } else { Role::Write };
+    if role < needed {
+        return Err(Failure::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "This API key may only read. Use one whose role is \"write\".",
+        ));
+    }
+    Ok(role)
+}
+
+/// Whether a method changes nothing.
+fn reads(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}
+
+fn unauthorized(message: &str) -> Failure {
+    Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", message).with_header("www-authenticate", "Bearer")
+}
+
+fn forbidden(message: impl Into<String>) -> Failure {
+    Failure::new(StatusCode::FORBIDDEN, "forbidden", message)
+}
+
+/// The key that the client sent.
+fn presented(headers: &HeaderMap) -> Option<&[u8]> {
+    let bearer = headers.get_all(AUTHORIZATION).iter().find_map(|value| {
+        let (scheme, key) = value.as_bytes().split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
+    });
+    bearer.or_else(|| headers.get("x-api-key").map(|value| value.as_bytes().trim_ascii()))
+}
+
+/// The role of the key that matches. Every key is compared, whatever the others gave, so that the time
+/// tells nothing.
+fn role_of(keys: &[ApiKey], presented: &[u8]) -> Option<Role> {
+    let hash: [u8; 32] = Sha256::digest(presented).into();
+    let mut found = 0_u8;
+    for key in keys {
+        let same: Choice = key.hash.ct_eq(&hash);
+        found.conditional_assign(&(1 + key.role as u8), same);
+    }
+    match found {
+        0 => None,
+        1 => Some(Role::Read),
+        _ => Some(Role::Write),
+    }
+}
+
+/// A page of another site may make a browser send requests: none is answered, key or not.
+fn refuse_other_sites(settings: &HttpSettings, facts: Facts<'_>) -> Result<(), Failure> {
+    let cross = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"cross-site");
+    if facts.headers.get_all("sec-fetch-site").iter().any(cross) {
+        return Err(forbidden("A page of another site asked for this (Sec-Fetch-Site: cross-site)."));
+    }
+    for origin in facts.headers.get_all(ORIGIN) {
+        let own = origin.to_str().ok().and_then(authority).is_some_and(|origin| {
+            let host = facts.headers.get(HOST).and_then(|host| host.to_str().ok());
+            host.is_some_and(|host| same_authority(origin, ("", host)))
+                || authority(&settings.base_url).is_some_and(|base| same_authority(origin, base))
+        });
+        if !own {
+            return Err(forbidden(
+                "A page of another site asked for this (Origin). Only the daemon's own pages may.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The scheme and the `host:port` of a URL or an origin.
+fn authority(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    Some((scheme, rest.split(['/', '?', '#']).next()?))
+}
+
+/// Whether two authorities are one; an empty scheme is any, a port that its scheme implies may be unsaid.
+fn same_authority(a: (&str, &str), b: (&str, &str)) -> bool {
+    let scheme = if b.0.is_empty() { a.0 } else { b.0 };
+    let plain = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        let port = match scheme {
+            "https" => ":443",
+            _ => ":80",
+        };
+        text.strip_suffix(port).map_or(text.clone(), str::to_owned)
+    };
+    a.0 == scheme && plain(a.1) == plain(b.1)
+}
+
+/// The rule for a config without keys: only someone on this machine who came straight.
+fn keyless(settings: &HttpSettings, facts: Facts<'_>) -> Result<(), Failure> {
+    match facts.peer.map(|peer| peer.listening) {
+        Some(Listening::Loopback | Listening::Unix) => {}
+        Some(Listening::Network) | None => {
+            return Err(forbidden(format!(
+                "Without API keys the API answers only on a loopback address or a Unix socket. {SET_A_KEY}"
+            )));
+        }
+    }
+    let base = authority(&settings.base_url).map(|(_, authority)| authority);
+    if !base.is_some_and(loopback_host) {
+        return Err(forbidden(format!(
+            "Without API keys the API is closed, since server.base_url is not a loopback address. {SET_A_KEY}"
+        )));
+    }
+    let mut hosts = facts.headers.get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok(),
+        (None, _) | (Some(_), Some(_)) => None,
+    };
+    let absolute = facts.uri.authority().is_none_or(|authority| loopback_host(authority.as_str()));
+    if !host.is_some_and(loopback_host) || !absolute {
+        return Err(forbidden(format!(
+            "Without API keys the API answers only to one Host header that is a loopback name, such as localhost. {SET_A_KEY}"
+        )));
+    }
+    if let Some(name) = proxied(facts.headers) {
+        return Err(forbidden(format!(
+            "Without API keys the API answers no proxy, and this request has the header {name}. {SET_A_KEY}"
+        )));
+    }
+    // A form of a foreign page can send anything but this type without being asked first.
+    if body::announced(facts.headers) && !is_json(facts.headers) {
+        return Err(forbidden(format!(
+            "Without API keys a body must be sent as \"Content-Type: application/json\". {SET_A_KEY}"
+        )));
+    }
+    Ok(())
+}
+
+/// The header that shows that a proxy stands between.
+fn proxied(headers: &HeaderMap) -> Option<&str> {
+    headers.keys().map(http::HeaderName::as_str).find(|name| {
+        *name == FORWARDED.as_str()
+            || *name == VIA.as_str()
+            || name.starts_with("x-forwarded-")
+            || *name == "x-real-ip"
+    })
+}
+
+/// Whether the one content type is JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(first), None) = (types.next(), types.next()) else { return false };
+    let essence = first.as_bytes().split(|&c| c == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+}
+
+/// Whether `host` or `host:port` names this machine itself.
+fn loopback_host(authority: &str) -> bool {
+    let (name, port) = match authority.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((name, port)) if port.is_empty() || port.starts_with(':') => {
+                (name, port.trim_start_matches(':'))
+            }
+            Some(_) | None => return false,
+        },
+        None => match authority.split_once(':') {
+            Some((name, port)) => (name, port),
+            None => (authority, ""),
+        },
+    };
+    if !port.bytes().all(|c| c.is_ascii_digit()) {
+        return false;
+    }
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return address.to_canonical().is_loopback() && (address.is_ipv6() == authority.starts_with('['));
+    }
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    !authority.starts_with('[') && (name == "localhost" || name.ends_with(".localhost"))
+}
+
+#[cfg(test)]
+mod tests;

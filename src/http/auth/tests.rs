@@ -1,0 +1,217 @@
+//! Who is let in, as tables.
+
+use super::*;
+use http::{HeaderName, HeaderValue};
+
+const HERE: Option<Peer> = Some(Peer { address: None, listening: Listening::Loopback });
+const UNIX: Option<Peer> = Some(Peer { address: None, listening: Listening::Unix });
+const NET: Option<Peer> = Some(Peer { address: None, listening: Listening::Network });
+
+fn headers(list: &[(&str, &str)]) -> HeaderMap {
+    list.iter()
+        .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap()))
+        .collect()
+}
+
+fn ask(
+    settings: &HttpSettings,
+    peer: Option<Peer>,
+    method: &Method,
+    list: &[(&str, &str)],
+) -> Result<Role, u16> {
+    let headers = headers(list);
+    let facts = Facts { method, headers: &headers, uri: &Uri::from_static("/api/v1/heartbeats"), peer };
+    decide(settings, facts).map_err(|failure| failure.status.as_u16())
+}
+
+fn key(name: &str, key: &str, role: Role) -> ApiKey {
+    ApiKey { name: name.to_owned(), hash: Sha256::digest(key).into(), role }
+}
+
+fn open() -> HttpSettings {
+    HttpSettings { base_url: "http://127.0.0.1:8080".to_owned(), ..HttpSettings::for_tests() }
+}
+
+fn keyed() -> HttpSettings {
+    let api_keys =
+        vec![key("ops", "a-key-that-may-write", Role::Write), key("eye", "a-key-that-may-read!", Role::Read)];
+    HttpSettings { base_url: "https://beats.example.org".to_owned(), api_keys, ..HttpSettings::for_tests() }
+}
+
+#[test]
+fn without_keys_only_someone_on_the_machine_is_answered() {
+    let good = [("host", "localhost:8080")];
+    assert_eq!(ask(&open(), HERE, &Method::GET, &good), Ok(Role::Write));
+    assert_eq!(ask(&open(), UNIX, &Method::POST, &good), Ok(Role::Write));
+    assert_eq!(ask(&open(), NET, &Method::GET, &good), Err(403));
+    assert_eq!(ask(&open(), None, &Method::GET, &good), Err(403));
+    for base in [
+        "http://10.0.0.1:8080",
+        "https://beats.example.org",
+        "http://0.0.0.0:1",
+        "nonsense",
+        "http://127.0.0.1.example.org",
+    ] {
+        let settings = HttpSettings { base_url: base.to_owned(), ..open() };
+        assert_eq!(ask(&settings, HERE, &Method::GET, &good), Err(403), "{base}");
+    }
+    for base in ["http://localhost", "http://127.8.8.8:1/prefix", "http://[::1]:8080"] {
+        let settings = HttpSettings { base_url: base.to_owned(), ..open() };
+        assert_eq!(ask(&settings, HERE, &Method::GET, &good), Ok(Role::Write), "{base}");
+    }
+}
+
+#[test]
+fn without_keys_the_host_must_be_one_loopback_name() {
+    for host in [
+        "localhost",
+        "LOCALHOST:9",
+        "localhost.",
+        "a.localhost:1",
+        "127.0.0.1",
+        "127.255.0.9:80",
+        "[::1]",
+        "[::1]:8080",
+        "[::ffff:127.0.0.1]",
+    ] {
+        assert_eq!(ask(&open(), HERE, &Method::GET, &[("host", host)]), Ok(Role::Write), "{host}");
+    }
+    for host in [
+        "",
+        "example.org",
+        "localhost.example.org",
+        "127.0.0.1.nip.io",
+        "evillocalhost",
+        "10.0.0.1",
+        "0.0.0.0",
+        "::1",
+        "[::1",
+        "[::1]x",
+        "[::2]",
+        "[localhost]",
+        "[127.0.0.1]",
+        "localhost:80:80",
+        "user@localhost",
+        "localhost:x",
+        "128.0.0.1",
+    ] {
+        assert_eq!(ask(&open(), HERE, &Method::GET, &[("host", host)]), Err(403), "{host}");
+    }
+    assert_eq!(ask(&open(), HERE, &Method::GET, &[]), Err(403), "no host at all");
+    let twice = {
+        let mut headers = headers(&[("host", "localhost")]);
+        headers.append("host", HeaderValue::from_static("localhost"));
+        headers
+    };
+    let uri = Uri::from_static("/");
+    let facts = Facts { method: &Method::GET, headers: &twice, uri: &uri, peer: HERE };
+    assert_eq!(decide(&open(), facts).unwrap_err().status, 403, "two hosts");
+    let absolute = Uri::from_static("http://example.org/api/v1/heartbeats");
+    let one = headers(&[("host", "localhost")]);
+    let facts = Facts { method: &Method::GET, headers: &one, uri: &absolute, peer: HERE };
+    assert_eq!(decide(&open(), facts).unwrap_err().status, 403, "a foreign absolute form");
+}
+
+#[test]
+fn without_keys_no_proxy_is_answered() {
+    for name in [
+        "forwarded",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-forwarded-new",
+        "x-real-ip",
+    ] {
+        let got = ask(&open(), HERE, &Method::GET, &[("host", "localhost"), (name, "127.0.0.1")]);
+        assert_eq!(got, Err(403), "{name}");
+    }
+}
+
+#[test]
+fn without_keys_a_body_must_be_json() {
+    let host = ("host", "localhost");
+    for (kind, answer) in [
+        ("application/json", Ok(Role::Write)),
+        ("Application/JSON; charset=utf-8", Ok(Role::Write)),
+        ("text/plain", Err(403)),
+        ("application/x-www-form-urlencoded", Err(403)),
+        ("multipart/form-data; boundary=application/json", Err(403)),
+        ("application/jsonp", Err(403)),
+    ] {
+        for size in [("content-length", "5"), ("transfer-encoding", "chunked")] {
+            assert_eq!(
+                ask(&open(), HERE, &Method::POST, &[host, size, ("content-type", kind)]),
+                answer,
+                "{kind}"
+            );
+        }
+    }
+    assert_eq!(ask(&open(), HERE, &Method::POST, &[host, ("content-length", "5")]), Err(403));
+    assert_eq!(ask(&open(), HERE, &Method::POST, &[host, ("content-length", "0")]), Ok(Role::Write));
+}
+
+#[test]
+fn with_keys_each_is_held_to_its_role() {
+    let settings = keyed();
+    for (list, get, post) in [
+        (vec![], Err(401), Err(401)),
+        (vec![("authorization", "Bearer a-key-that-may-write")], Ok(Role::Write), Ok(Role::Write)),
+        (vec![("authorization", "bearer  a-key-that-may-write ")], Ok(Role::Write), Ok(Role::Write)),
+        (vec![("x-api-key", "a-key-that-may-write")], Ok(Role::Write), Ok(Role::Write)),
+        (vec![("x-api-key", "a-key-that-may-read!")], Ok(Role::Read), Err(403)),
+        (vec![("authorization", "Bearer a-key-that-may-read!")], Ok(Role::Read), Err(403)),
+        (
+            vec![("authorization", "Basic Zm9v"), ("x-api-key", "a-key-that-may-read!")],
+            Ok(Role::Read),
+            Err(403),
+        ),
+        (vec![("authorization", "Bearer a-key-that-may-writ")], Err(401), Err(401)),
+        (vec![("authorization", "Bearer ")], Err(401), Err(401)),
+        (vec![("authorization", "a-key-that-may-write")], Err(401), Err(401)),
+        (vec![("x-api-key", "")], Err(401), Err(401)),
+    ] {
+        for peer in [HERE, NET, UNIX, None] {
+            assert_eq!(ask(&settings, peer, &Method::GET, &list), get, "{list:?}");
+            assert_eq!(ask(&settings, peer, &Method::HEAD, &list), get, "{list:?}");
+            assert_eq!(ask(&settings, peer, &Method::POST, &list), post, "{list:?}");
+        }
+    }
+}
+
+#[test]
+fn pages_of_other_sites_are_never_answered() {
+    let key = ("x-api-key", "a-key-that-may-write");
+    let host = ("host", "beats.example.org");
+    for (list, answer) in [
+        (vec![("origin", "https://beats.example.org")], Ok(Role::Write)),
+        (vec![("origin", "https://beats.example.org:443")], Ok(Role::Write)),
+        (vec![("origin", "https://evil.example.org")], Err(403)),
+        (vec![("origin", "https://beats.example.org:8443")], Err(403)),
+        (vec![("origin", "https://beats.example.org.evil.org")], Err(403)),
+        (vec![("origin", "null")], Err(403)),
+        (vec![("origin", "")], Err(403)),
+        (vec![("sec-fetch-site", "cross-site")], Err(403)),
+        (vec![("sec-fetch-site", "Cross-Site")], Err(403)),
+        (vec![("sec-fetch-site", "same-origin")], Ok(Role::Write)),
+        (vec![("sec-fetch-site", "none")], Ok(Role::Write)),
+    ] {
+        let list: Vec<_> = list.into_iter().chain([key, host]).collect();
+        for method in [Method::GET, Method::POST] {
+            assert_eq!(ask(&keyed(), NET, &method, &list), answer, "{list:?}");
+        }
+    }
+    let local = [("host", "localhost:8080"), ("origin", "http://localhost:8080")];
+    assert_eq!(ask(&open(), HERE, &Method::GET, &local), Ok(Role::Write));
+    let other_port = [("host", "localhost:8080"), ("origin", "http://localhost:3000")];
+    assert_eq!(ask(&open(), HERE, &Method::GET, &other_port), Err(403));
+}
+
+#[test]
+fn a_denial_says_how_to_set_a_key() {
+    let headers = headers(&[("host", "localhost")]);
+    let uri = Uri::from_static("/");
+    let denied =
+        decide(&open(), Facts { method: &Method::GET, headers: &headers, uri: &uri, peer: NET }).unwrap_err();
+    assert!(denied.message.contains("[[server.api_keys]]"), "{}", denied.message);
+}

@@ -1,0 +1,139 @@
+//! Floor 4, "in": the HTTP door. Pings come in, the API answers, and health is told. It hands everything
+//! to the engine and asks it; it must never know the store, the machine's state, deliveries or the watcher.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod api;
+mod auth;
+mod body;
+mod health;
+mod listen;
+mod origin;
+mod path;
+mod ping;
+mod rejection;
+pub mod seam;
+mod seats;
+pub mod serve;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use tokio::sync::watch;
+use warp::Filter;
+
+use crate::config::ApiKey;
+use crate::http::seam::Engine;
+use crate::http::serve::Listener;
+use crate::model::channel::ChannelName;
+use crate::model::schedule::Zones;
+use crate::model::time::Timestamp;
+
+/// What the doors need of the config. A reload puts another in its place.
+#[derive(Clone)]
+pub struct HttpSettings {
+    /// How jobs and people reach the daemon, without a slash at its end.
+    pub base_url: String,
+    /// The namespace of slug pings. A secret.
+    pub ping_key: String,
+    /// From these addresses `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Bytes of a ping's body that are kept.
+    pub body_limit: usize,
+    /// Without any, only this machine may use the API.
+    pub api_keys: Vec<ApiKey>,
+    /// The channels that a heartbeat may name.
+    pub channels: BTreeSet<ChannelName>,
+    /// The time zones that a heartbeat may name.
+    pub zones: Zones,
+}
+
+/// Without the secrets.
+impl std::fmt::Debug for HttpSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpSettings")
+            .field("base_url", &self.base_url)
+            .field("body_limit", &self.body_limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How the config stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigHealth {
+    /// Whether the file as it is now is what is in force.
+    pub ok: bool,
+    /// When what is in force was read.
+    pub loaded_at: Timestamp,
+    /// Why the file as it is now is not in force.
+    pub problems: Vec<String>,
+    /// What is in force but probably not meant.
+    pub warnings: Vec<String>,
+}
+
+/// All that requests are answered from.
+pub struct Door<E> {
+    engine: E,
+    settings: watch::Receiver<Arc<HttpSettings>>,
+    config: watch::Receiver<ConfigHealth>,
+    /// Pings that outlive their connection each hold a receiver, so the end of them can be awaited.
+    pending: watch::Sender<()>,
+}
+
+impl<E: Engine> Door<E> {
+    /// From the engine and what can change while the daemon runs.
+    pub fn new(
+        engine: E,
+        settings: watch::Receiver<Arc<HttpSettings>>,
+        config: watch::Receiver<ConfigHealth>,
+    ) -> Arc<Self> {
+        Arc::new(Self { engine, settings, config, pending: watch::Sender::new(()) })
+    }
+
+    fn settings(&self) -> Arc<HttpSettings> {
+        Arc::clone(&self.settings.borrow())
+    }
+}
+
+/// Answers requests until `stop`, then lets those under way end (5 s at most), then the pings whose
+/// clients have gone (their bodies are cut off, so at once).
+pub async fn serve<E: Engine>(
+    listeners: Vec<Listener>,
+    door: Arc<Door<E>>,
+    max_connections: usize,
+    stop: impl Future<Output = ()>,
+) {
+    serve::run(listeners, warp::service(routes(&door)), max_connections, stop).await;
+    door.pending.closed().await;
+}
+
+/// Pings come first: they are most of all requests.
+fn routes<E: Engine>(
+    door: &Arc<Door<E>>,
+) -> impl Filter<Extract = (warp::reply::Response,), Error = std::convert::Infallible> + Clone + use<E> {
+    ping::routes(Arc::clone(door))
+        .or(api::routes(Arc::clone(door)))
+        .unify()
+        .or(health::routes(Arc::clone(door)))
+        .unify()
+        .recover(rejection::recover)
+        .unify()
+}
+
+#[cfg(test)]
+impl HttpSettings {
+    fn for_tests() -> Self {
+        Self {
+            base_url: "http://127.0.0.1:8080".to_owned(),
+            ping_key: "a-ping-key-of-many-letters".to_owned(),
+            trusted_proxies: Vec::new(),
+            body_limit: 10_000,
+            api_keys: Vec::new(),
+            channels: [ChannelName::new("ops")].into(),
+            zones: Zones::bundled(),
+        }
+    }
+}

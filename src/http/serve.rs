@@ -1,0 +1,211 @@
+//! The accept loop: sockets in, HTTP/1 connections to the routes, a bound on how many there are and on
+//! how long a head may take. It knows connections and nothing of what is asked over them.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tower_service::Service;
+use warp::reply::Response;
+
+use crate::http::listen::Stream;
+pub use crate::http::listen::{ListenError, Listener, Listening, Peer};
+use crate::http::seats::{Seat, Seats};
+
+/// How long a request head may take, and how long a connection may be idle.
+const HEAD_LIMIT: Duration = Duration::from_secs(30);
+/// Bytes of a head that are taken, and of a body that are held at once.
+const BUFFER: usize = 64 * 1024;
+/// How long requests may take to end when the daemon stops.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How long nothing is accepted after the system had no room for a connection.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What answers the requests of a connection.
+pub(crate) trait Routes:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Routes for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
+/// Answers requests until `stop`; then lets those under way end, for five seconds at most.
+pub(crate) async fn run<S: Routes>(
+    listeners: Vec<Listener>,
+    routes: S,
+    max_connections: usize,
+    stop: impl Future<Output = ()>,
+) {
+    let seats = Seats::new(max_connections);
+    let http = builder();
+    let (stopping, stopped) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    let mut turn = 0;
+    let mut failing = false;
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = accept(&listeners, &mut turn) => accepted,
+            Some(ended) = connections.join_next() => {
+                report(ended);
+                continue;
+            }
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) if of_one_connection(&error) => continue,
+            Err(error) => {
+                // No files or memory left: one that is idle goes, and the loop waits instead of spinning.
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "a connection could not be accepted; the longest idle one is closed. Raise LimitNOFILE");
+                }
+                seats.make_room();
+                tokio::select! {
+                    () = &mut stop => break,
+                    () = sleep(PAUSE) => continue,
+                }
+            }
+        };
+        failing = false;
+        let (seat, full) = seats.take();
+        let connection =
+            Connection { http: http.clone(), seat: Arc::new(seat), peer, routes: routes.clone() };
+        match stream {
+            Stream::Tcp(stream) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "TCP_NODELAY could not be set");
+                }
+                connections.spawn(connection.run(stream, stopped.clone()));
+            }
+            Stream::Unix(stream) => {
+                connections.spawn(connection.run(stream, stopped.clone()));
+            }
+        }
+        if full {
+            // The new connection must be looked at before a burst of others makes it leave in turn.
+            tokio::task::yield_now().await;
+        }
+    }
+    drop((listeners, stopped));
+    stopping.send_replace(());
+    let rest = async { while connections.join_next().await.is_some() {} };
+    if timeout(STOP_LIMIT, rest).await.is_err() {
+        tracing::warn!(open = connections.len(), "connections were still open after 5 s and were closed");
+    }
+}
+
+fn builder() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
+        .max_buf_size(BUFFER)
+        .writev(false)
+        // A client that has said all may close its half and still read the answer (`nc -N`).
+        .half_close(true);
+    http
+}
+
+/// The next connection of any listener; each in turn, so that a busy one starves no other.
+async fn accept(listeners: &[Listener], turn: &mut usize) -> io::Result<(Stream, Peer)> {
+    poll_fn(|cx| {
+        for n in 0..listeners.len() {
+            let at = (*turn + n) % listeners.len();
+            if let Poll::Ready(accepted) = listeners[at].poll_accept(cx) {
+                *turn = at + 1;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// An error of the connection that was about to come, not of the listener.
+fn of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection ended by a fault of the daemon");
+    }
+}
+
+struct Connection<S> {
+    http: http1::Builder,
+    seat: Arc<Seat>,
+    peer: Peer,
+    routes: S,
+}
+
+impl<S: Routes> Connection<S> {
+    async fn run<I>(self, stream: I, mut stopped: watch::Receiver<()>)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { http, seat, peer, routes } = self;
+        let answered = Arc::clone(&seat);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let seat = Arc::clone(&answered);
+            seat.begin();
+            request.extensions_mut().insert(peer);
+            let answer = routes.clone().call(request);
+            async move {
+                let answer = answer.await;
+                seat.end();
+                answer
+            }
+        });
+        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = seat.dismissed() => return,
+            _ = stopped.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended in the middle");
+        }
+    }
+}
+
+/// Raises the number of files that the process may open as far as the system lets it: each connection is
+/// one. Says how many there may be now.
+pub fn raise_open_files() -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return limit.current;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files could not be raised");
+            limit.current
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Connections that misbehave, and many of them.
+
+use super::*;
+use tokio::time::Instant;
+
+fn ping_line() -> String {
+    format!("GET /ping/{} HTTP/1.1\r\nHost: x\r\n", uuid_of("backup"))
+}
+
+/// Reads until the other end closes; says how many bytes came.
+async fn until_closed(stream: &mut TcpStream) -> usize {
+    let mut bytes = Vec::new();
+    match soon(stream.read_to_end(&mut bytes)).await {
+        Ok(_) => bytes.len(),
+        Err(error) => {
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+            bytes.len()
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_beside_more_idle_connections_than_there_may_be() {
+    let house = House::with(64, |_| {});
+    let mut idle = Vec::new();
+    for n in 0..500 {
+        let mut stream = house.connect().await;
+        if n % 2 == 0 {
+            stream.write_all(b"GET /ping/").await.unwrap();
+        }
+        idle.push(stream);
+        if n % 100 == 99 {
+            let answer = house.raw(format!("{}Connection: close\r\n\r\n", ping_line())).await;
+            assert_eq!(answer.status, 200);
+        }
+    }
+    assert_eq!(house.desk.pings().len(), 5);
+    for stream in idle.iter_mut().take(400) {
+        assert_eq!(until_closed(stream).await, 0, "the longest idle ones were closed");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_used_outlives_idle_ones() {
+    let house = House::with(8, |_| {});
+    let mut used = house.connect().await;
+    let mut idle = Vec::new();
+    for _ in 0..40 {
+        idle.push(house.connect().await);
+        used.write_all(format!("{}\r\n", ping_line()).as_bytes()).await.unwrap();
+        let mut buffer = [0; 1024];
+        let n = soon(used.read(&mut buffer)).await.unwrap();
+        assert!(buffer[..n].starts_with(b"HTTP/1.1 200 "));
+    }
+    assert_eq!(house.desk.pings().len(), 40);
+}
+
+#[tokio::test]
+async fn requests_of_one_connection_are_answered_in_order() {
+    let house = House::open();
+    let uuid = uuid_of("backup");
+    let request = |n| {
+        let close = if n == 49 { "Connection: close\r\n" } else { "" };
+        let body = if n % 2 == 0 { "" } else { "Content-Length: 2\r\n\r\nhi" };
+        let end = if body.is_empty() { "\r\n" } else { body };
+        format!("POST /ping/{uuid}/{n} HTTP/1.1\r\nHost: x\r\n{close}{end}")
+    };
+    let requests: String = (0..50).map(request).collect();
+    let mut stream = house.connect().await;
+    stream.write_all(requests.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    soon(stream.read_to_string(&mut text)).await.unwrap();
+    assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 50);
+    let codes: Vec<_> = house.desk.pings().iter().map(|ping| ping.kind.exit_code().unwrap()).collect();
+    assert_eq!(codes, (0..50).collect::<Vec<u8>>());
+}
+
+#[tokio::test]
+async fn dribbled_headers_are_read_and_a_ping_is_answered() {
+    let house = House::open();
+    let mut stream = house.connect().await;
+    for byte in format!("{}Connection: close\r\n\r\n", ping_line()).bytes() {
+        stream.write_all(&[byte]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(read_all(&mut stream).await.status, 200);
+}
+
+#[tokio::test]
+async fn headers_that_never_end_are_refused() {
+    let house = House::open();
+    for (head, filler) in [
+        ("GET /ping/x HTTP/1.1\r\nHost: x\r\n".to_owned(), "X-More: and more\r\n"),
+        ("GET /ping/x HTTP/1.1\r\nX-Long: ".to_owned(), "aaaaaaaaaaaaaaaaaaaa"),
+        ("GET /ping/".to_owned(), "aaaaaaaaaaaaaaaaaaaa"),
+    ] {
+        let mut stream = house.connect().await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let more = filler.repeat(1_000);
+        let mut sent = 0;
+        while sent < 10_000_000 && soon(stream.write_all(more.as_bytes())).await.is_ok() {
+            sent += more.len();
+        }
+        assert!(sent < 10_000_000, "it was not stopped");
+        let mut bytes = Vec::new();
+        // The answer may be lost when the connection is reset, but one that came is a refusal.
+        if soon(stream.read_to_end(&mut bytes)).await.is_ok() || !bytes.is_empty() {
+            let answer = take_apart(&String::from_utf8(bytes).unwrap());
+            assert!([400, 414, 431].contains(&answer.status), "{answer:?}");
+        }
+    }
+    assert_eq!(house.get(&format!("/ping/{}", uuid_of("backup"))).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused() {
+    let house = House::open();
+    for rubbish in [
+        "\x16\x03\x01\x02\x00\x01\x00",
+        "SSH-2.0-x\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        let mut stream = house.connect().await;
+        stream.write_all(rubbish.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut text = String::new();
+        if soon(stream.read_to_string(&mut text)).await.is_ok() && !text.is_empty() {
+            assert!(text.starts_with("HTTP/1.1 400 ") || text.starts_with("HTTP/1.1 505 "), "{text}");
+        }
+    }
+    assert_eq!(house.get(&format!("/ping/{}", uuid_of("backup"))).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_stop_lets_requests_under_way_end_and_idle_connections_go() {
+    let mut house = House::open();
+    let mut idle = house.connect().await;
+    let mut busy = house.connect().await;
+    let head = format!("POST /ping/{} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n", uuid_of("backup"));
+    busy.write_all(head.as_bytes()).await.unwrap();
+    house.desk.until_heard(1).await;
+    house.stop.take().unwrap().send(()).unwrap();
+    assert_eq!(until_closed(&mut idle).await, 0);
+    let mut listening = Instant::now();
+    while TcpStream::connect(house.address).await.is_ok() {
+        assert!(listening.elapsed() < LIMIT, "it still listens");
+        tokio::task::yield_now().await;
+    }
+    listening = Instant::now();
+    busy.write_all(b"body").await.unwrap();
+    assert_eq!(read_all(&mut busy).await.status, 200);
+    soon(&mut house.served).await.unwrap();
+    assert!(listening.elapsed() < Duration::from_secs(4), "nothing was left to wait for");
+    assert_eq!(house.desk.pings().len(), 1);
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_served_and_counts_as_this_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("overdue.sock");
+    let house = House::open();
+    let door = Door::new(house.desk.clone(), house.settings.subscribe(), house.config.subscribe());
+    let listener = Listener::bind(&format!("unix:{}", path.display())).unwrap();
+    let served = tokio::spawn(serve(vec![listener], door, 10, std::future::pending()));
+    for target in [format!("/ping/{}", uuid_of("backup")), "/api/v1/heartbeats".to_owned()] {
+        let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        soon(stream.read_to_string(&mut text)).await.unwrap();
+        assert_eq!(take_apart(&text).status, 200, "{text}");
+    }
+    assert_eq!(house.desk.pings()[0].from, None, "a Unix socket has no address");
+    served.abort();
+}
