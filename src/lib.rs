@@ -7,6 +7,7 @@
 // Floor 4: the outside.
 pub mod deliver;
 pub mod http;
+pub mod watch;
 
 // Floor 3: the one loop.
 pub mod engine;

@@ -193,6 +193,11 @@ impl Config {
         .concat()
     }
 
+    /// The heartbeats whose UUIDs meet when `namespace` is that of the ping key in use.
+    pub fn uuid_conflicts(&self, namespace: Uuid) -> Vec<Problem> {
+        uuids::conflicts(&self.heartbeats, Some(namespace))
+    }
+
     /// The heartbeats as the machine takes them, by slug. `namespace` is that of the ping key in use:
     /// [`crate::model::heartbeat::namespace`].
     ///
@@ -200,7 +205,7 @@ impl Config {
     /// When two heartbeats have one UUID. With a `ping_key` in the config this was found by
     /// [`Config::read`] already; with one that the daemon made, it shows only here.
     pub fn declarations(&self, namespace: Uuid) -> Result<Declarations, Vec<Problem>> {
-        let conflicts = uuids::conflicts(&self.heartbeats, Some(namespace));
+        let conflicts = self.uuid_conflicts(namespace);
         if !conflicts.is_empty() {
             return Err(conflicts);
         }

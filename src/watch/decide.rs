@@ -1,0 +1,222 @@
+//! When to look at the files again, and what follows from what was seen. Knows instants and readings as
+//! they are handed in; never reads a clock or a file, so that a test can tell it any story.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::config::change::{Change, Outline, holds_back};
+use crate::config::problem::Problem;
+use crate::model::time::Timestamp;
+use crate::watch::reading::{Reading, Transcript};
+
+/// Editors write in several steps; this long nothing may happen before the files are read.
+pub(crate) const QUIET: Duration = Duration::from_millis(300);
+/// A folder that never comes to rest must not keep a change from being seen.
+const QUIET_MAX: Duration = Duration::from_secs(3);
+/// What removes heartbeats must still be there after this long.
+pub(crate) const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// What became of a reload.
+#[derive(Debug)]
+pub enum Loaded {
+    /// Somebody asked for a reload, by SIGHUP; one of the others follows.
+    Asked,
+    /// A config without problems. It is to be applied.
+    Accepted {
+        /// The config.
+        config: Box<Config>,
+        /// What to say of it.
+        change: Change,
+    },
+    /// A config with problems. The old one goes on.
+    Rejected {
+        /// All of them.
+        problems: Vec<Problem>,
+    },
+    /// A config that removes so much that it must be confirmed. The old one goes on.
+    HeldBack {
+        /// Says how much, and how to confirm.
+        problem: Problem,
+    },
+}
+
+/// How the config stands, for those who ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Whether the files say what is in force.
+    pub ok: bool,
+    /// When the config in force was read.
+    pub loaded_at: Timestamp,
+    /// Why not.
+    pub problems: Vec<Problem>,
+}
+
+/// What a look at the files gave.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// What waits for a second look, unchanged.
+    AsWaiting,
+    /// What is in force.
+    AsAccepted,
+    /// What was refused last time.
+    AsRefused,
+    /// Something else, or somebody asked.
+    New(Box<Reading>),
+}
+
+#[derive(Debug)]
+struct Refused {
+    transcript: Transcript,
+    problems: Vec<Problem>,
+}
+
+/// Decides on reloads.
+#[derive(Debug)]
+pub(crate) struct Decider {
+    accepted: Transcript,
+    outline: Outline,
+    loaded_at: Timestamp,
+    refused: Option<Refused>,
+    /// It removes heartbeats, and waits for a second look.
+    waiting: Option<Box<(Config, Transcript)>>,
+    look_at: Option<Instant>,
+    restless_since: Option<Instant>,
+    asked: bool,
+}
+
+impl Decider {
+    pub(crate) fn new(config: &Config, transcript: Transcript, loaded_at: Timestamp) -> Self {
+        Self {
+            accepted: transcript,
+            outline: Outline::of(config),
+            loaded_at,
+            refused: None,
+            waiting: None,
+            look_at: None,
+            restless_since: None,
+            asked: false,
+        }
+    }
+
+    /// Something happened to the files, or may have.
+    pub(crate) fn changed(&mut self, now: Instant) {
+        let since = *self.restless_since.get_or_insert(now);
+        let quiet = (now + QUIET).min(since + QUIET_MAX);
+        self.look_at = match self.look_at {
+            // Whoever asked does not wait, and a second look does not come too early.
+            Some(at) if self.asked && self.waiting.is_none() => Some(at),
+            Some(at) if self.waiting.is_some() => Some(at.max(quiet)),
+            _ => Some(quiet),
+        };
+    }
+
+    /// Somebody wants the files to be read, and what they say to be done.
+    pub(crate) fn ask(&mut self, now: Instant) {
+        self.asked = true;
+        if self.waiting.is_none() {
+            self.look_at = Some(now);
+        }
+    }
+
+    /// When to look next.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.look_at
+    }
+
+    /// What the files may still say, with what that would mean. When somebody asked, only what waits for a
+    /// second look: everything else is read again.
+    pub(crate) fn known(&self) -> Vec<(Transcript, Look)> {
+        let mut known = Vec::new();
+        if let Some(waiting) = &self.waiting {
+            known.push((waiting.1.clone(), Look::AsWaiting));
+        }
+        if !self.asked {
+            known.push((self.accepted.clone(), Look::AsAccepted));
+            known.extend(self.refused.iter().map(|refused| (refused.transcript.clone(), Look::AsRefused)));
+        }
+        known
+    }
+
+    /// A look was taken.
+    pub(crate) fn looked(&mut self, look: Look, now: Instant, wall: Timestamp) -> Option<Loaded> {
+        self.look_at = None;
+        self.restless_since = None;
+        match look {
+            Look::AsWaiting => {
+                let (config, transcript) = *self.waiting.take()?;
+                Some(self.seen_twice(config, transcript, wall))
+            }
+            Look::AsAccepted => {
+                self.waiting = None;
+                self.refused = None;
+                None
+            }
+            Look::AsRefused => {
+                self.waiting = None;
+                None
+            }
+            Look::New(reading) => self.read(*reading, now, wall),
+        }
+    }
+
+    fn read(&mut self, reading: Reading, now: Instant, wall: Timestamp) -> Option<Loaded> {
+        self.waiting = None;
+        let config = match reading.outcome {
+            Ok(config) => config,
+            Err(problems) => {
+                self.asked = false;
+                self.refused = Some(Refused { transcript: reading.transcript, problems: problems.clone() });
+                return Some(Loaded::Rejected { problems });
+            }
+        };
+        let removes = self.outline.change(&Outline::of(&config)).removed > 0;
+        let held = self.refused.as_ref().is_some_and(|refused| refused.transcript == reading.transcript);
+        if removes && !(held && self.asked) {
+            self.waiting = Some(Box::new((config, reading.transcript)));
+            self.look_at = Some(now + SECOND_LOOK);
+            return None;
+        }
+        Some(self.accept(config, reading.transcript, wall))
+    }
+
+    /// It still says the same after a second look.
+    fn seen_twice(&mut self, config: Config, transcript: Transcript, wall: Timestamp) -> Loaded {
+        let change = self.outline.change(&Outline::of(&config));
+        if !holds_back(change.removed, change.total) || self.asked {
+            return self.accept(config, transcript, wall);
+        }
+        let problem = Problem {
+            file: transcript.file(),
+            line: 1,
+            column: 1,
+            what: format!(
+                "this config removes {} of {} heartbeats, so it is held back; if that is meant, confirm it with SIGHUP (systemctl reload overdue)",
+                change.removed, change.total
+            ),
+            meant: None,
+        };
+        self.refused = Some(Refused { transcript, problems: vec![problem.clone()] });
+        Loaded::HeldBack { problem }
+    }
+
+    fn accept(&mut self, config: Config, transcript: Transcript, wall: Timestamp) -> Loaded {
+        let outline = Outline::of(&config);
+        let change = self.outline.change(&outline);
+        self.accepted = transcript;
+        self.outline = outline;
+        self.loaded_at = wall;
+        self.refused = None;
+        self.asked = false;
+        Loaded::Accepted { config: Box::new(config), change }
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let problems = self.refused.as_ref().map(|refused| refused.problems.clone()).unwrap_or_default();
+        Health { ok: problems.is_empty(), loaded_at: self.loaded_at, problems }
+    }
+}
+
+#[cfg(test)]
+mod tests;
