@@ -13,6 +13,9 @@ use crate::model::time::{Span, Timestamp};
 /// hold the loop; the rest follows in the next turn.
 const STEPS: usize = 100;
 
+/// Missed periods that one step tells together.
+const PERIODS: u32 = 10_000;
+
 /// What passes. In the order in which it is worked off when the instants are the same: a run that
 /// overran says more than the period that it was to fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,12 +45,16 @@ impl Machine {
         if !self.hearing {
             return;
         }
+        let mut before = Timestamp::MIN;
         for _ in 0..STEPS {
             let Some(beat) = self.beat(place) else { return };
             let Some((at, what)) = self.next_passing(beat) else { return };
             if at > until || self.is_awaited(place, at) {
                 return;
             }
+            // A run that overran no longer puts its period's deadline off: that passes now, not back then.
+            let at = at.max(before);
+            before = at;
             let slug = beat.heartbeat.slug.clone();
             let status_before = beat.status(at - Span::from_millis(1));
             match what {
@@ -83,7 +90,8 @@ impl Machine {
     pub(super) fn run_fires_at(&self, beat: &Beat) -> Option<(Timestamp, RunId)> {
         let settle = beat.heartbeat.max_runtime;
         let fires_at = |deadline| self.state.core.hearing.fires_at(deadline, settle);
-        beat.open_runs.iter().map(|run| (fires_at(run.deadline), run.id)).min()
+        // Of several at one instant the oldest, so that the newest of those that overran is the last.
+        beat.open_runs.iter().map(|run| (fires_at(run.deadline), run.id)).min_by_key(|(at, _)| *at)
     }
 
     /// The settling time of a schedule's deadline: min(5 minutes, P + grace).
@@ -137,10 +145,10 @@ impl Machine {
             periods += 1;
             probe.due = probe.due.and_then(|due| self.next_after(&probe.heartbeat, due));
             let Some(next) = self.schedule_fires_at(&probe) else { break };
-            if !was_down || periods as usize >= STEPS || next > until || self.is_awaited(place, next) {
+            if !was_down || periods >= PERIODS || next > until || self.is_awaited(place, next) {
                 break;
             }
-            at = next;
+            at = at.max(next);
         }
         self.commit(Record::PeriodsMissed { at, slug, periods, due: probe.due }, out);
         if !was_down {
