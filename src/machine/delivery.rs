@@ -84,6 +84,13 @@ impl Lanes {
         free.filter_map(|lane| lane.ready.first()).map(|(at, _)| *at).min()
     }
 
+    /// What waits for a channel that is gone waits no longer: it is given up now, in plain sight.
+    pub(super) fn hurry(&mut self, is_gone: impl Fn(&ChannelName) -> bool) {
+        for (_, lane) in self.0.iter_mut().filter(|(name, _)| is_gone(name)) {
+            lane.ready = lane.ready.iter().map(|(_, number)| (Timestamp::MIN, *number)).collect();
+        }
+    }
+
     /// Takes the next delivery that may go now.
     fn take(&mut self, now: Timestamp) -> Option<u64> {
         let lane = self.0.values_mut().find(|lane| {
@@ -103,8 +110,11 @@ impl Lanes {
             return;
         }
         if let Some(queue) = lane.queues.get_mut(&delivery.slug) {
+            let was_first = queue.front() == Some(&delivery.number);
             queue.retain(|number| *number != delivery.number);
             match queue.front() {
+                // Two queues have become one by a rename: whoever is first has its own time.
+                Some(_) if !was_first => {}
                 Some(next) if !lane.under_way.contains(next) => {
                     lane.ready.insert((Timestamp::MIN, *next));
                 }

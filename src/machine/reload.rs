@@ -9,6 +9,7 @@ use crate::machine::effect::{Effect, Tale};
 use crate::machine::event::{Conflict, Creation, Reload, Reply};
 use crate::machine::record::{Declared, Move, Record};
 use crate::machine::{Machine, TURN, Transition};
+use crate::model::channel::ChannelName;
 use crate::model::heartbeat::{Declaration, Declarations, Draft, Source};
 use crate::model::id::Slug;
 use crate::model::incident::Reason;
@@ -42,6 +43,9 @@ impl Machine {
         let Reload { settings, channels, heartbeats } = reload;
         if self.state.core.settings != settings || self.state.core.channels != channels {
             self.commit(Record::Configured { at: now, settings: Box::new(settings), channels }, out);
+            let state = &self.state;
+            self.lanes
+                .hurry(|name| name.as_str() != ChannelName::LOG && state.channel(name.as_str()).is_none());
         }
         self.rename(&heartbeats, now, out);
         self.reload = Some(Progress {
@@ -256,7 +260,9 @@ impl Machine {
             declared.due = None;
             return declared;
         }
-        let other_timing = before.timing != heartbeat.timing || before.timezone != heartbeat.timezone;
+        let calendar = heartbeat.timing.interval().is_none();
+        let other_timing =
+            before.timing != heartbeat.timing || calendar && before.timezone != heartbeat.timezone;
         let other_grace = before.grace != heartbeat.grace;
         if other_timing || beat.due.is_none() {
             let due = self.next_after(heartbeat, beat.anchor());
@@ -299,7 +305,8 @@ impl Machine {
         let Some(beat) = self.beat(place) else { return };
         let heartbeat = beat.heartbeat.clone();
         let awaits = heartbeat.await_first_ping && !beat.seen;
-        let due = if awaits { None } else { self.next_after(&heartbeat, at) };
+        // A pause can have ended while the heartbeat was away: put back, it counts from then.
+        let due = if awaits { None } else { self.next_after(&heartbeat, beat.anchor().max(at)) };
         self.commit(Record::Resumed { at, slug: heartbeat.slug.clone(), due }, out);
         self.rearm(place);
     }
