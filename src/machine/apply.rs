@@ -15,10 +15,16 @@ use crate::model::time::{Span, Timestamp};
 impl State {
     /// Makes a record true.
     pub fn apply(&mut self, record: &Record) {
-        self.core.alive = self.core.alive.max(Some(record.at()));
+        if !self.core.deaf || matches!(record, Record::Alive { .. } | Record::Blind { .. }) {
+            self.core.alive = self.core.alive.max(Some(record.at()));
+        }
         match record {
-            Record::Began { .. } | Record::Alive { .. } | Record::Stopped { .. } => {}
-            Record::Blind { window, .. } => self.core.hearing.add(*window),
+            Record::Began { .. } | Record::Stopped { .. } => self.core.deaf = true,
+            Record::Alive { .. } => self.core.deaf = false,
+            Record::Blind { window, .. } => {
+                self.core.hearing.add(*window);
+                self.core.deaf = false;
+            }
             Record::Configured { settings, channels, .. } => {
                 self.core.settings = settings.as_ref().clone();
                 self.core.channels = channels.clone();

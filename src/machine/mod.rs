@@ -148,6 +148,9 @@ impl Machine {
             Event::Hearing => {
                 self.hearing = true;
                 self.was_deaf(self.deaf_since, now, &mut out);
+                if self.state.core.deaf {
+                    self.commit(Record::Alive { at: now }, &mut out);
+                }
                 Reply::Done
             }
             Event::Heard { ticket, target, at } => self.heard(ticket, &target, at),
@@ -166,7 +169,10 @@ impl Machine {
                 Reply::Done
             }
             Event::Alive => {
-                self.commit(Record::Alive { at: now }, &mut out);
+                // The mark says since when it is blind, should it die now: deaf, it says nothing.
+                if self.hearing {
+                    self.commit(Record::Alive { at: now }, &mut out);
+                }
                 Reply::Done
             }
             Event::Stopping => {

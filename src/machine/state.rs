@@ -29,6 +29,9 @@ pub struct Core {
     pub channels: Arc<[Channel]>,
     /// The last instant at which overdue is known to have heard.
     pub alive: Option<Timestamp>,
+    /// Whether it lives but does not hear yet, or no more: what is decided then proves no hearing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deaf: bool,
     /// When it could hear.
     pub hearing: Hearing,
     /// The number of the next delivery.
@@ -45,6 +48,7 @@ impl Default for Core {
             settings: Settings::default(),
             channels: Arc::from([]),
             alive: None,
+            deaf: false,
             hearing: Hearing::default(),
             next_delivery: 1,
             outbox: BTreeMap::new(),
