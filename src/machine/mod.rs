@@ -43,6 +43,9 @@ mod summary;
 pub mod view;
 pub mod wheel;
 
+#[cfg(test)]
+mod tests;
+
 /// Heartbeats that one turn works off at the most.
 const TURN: usize = 1_000;
 
