@@ -1,6 +1,7 @@
 //! overdue
 
 // Floor 6: people.
+pub mod cli;
 
 // Floor 5: assembly.
 
