@@ -48,19 +48,23 @@ pub enum StartError {
     Client(reqwest::Error),
 }
 
-/// Carries deliveries out, on a thread of its own so that no receiver and no template slows the pings.
-#[derive(Debug)]
+/// Carries deliveries out, on a thread of its own so that no receiver and no template slows the pings. All
+/// clones are one courier; the thread ends with the last of them, or by [`stop`](Self::stop).
+#[derive(Debug, Clone)]
 pub struct Courier {
     orders: mpsc::UnboundedSender<Order>,
     runtime: runtime::Handle,
-    ended: oneshot::Receiver<()>,
     sender: Sender,
 }
 
 #[derive(Debug)]
 enum Order {
     Deliver(Arc<Delivery>),
-    Stop(Duration),
+    Stop {
+        patience: Duration,
+        /// Dropped when the thread has ended, which is the answer.
+        end: oneshot::Sender<()>,
+    },
 }
 
 impl Courier {
@@ -79,11 +83,9 @@ impl Courier {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         // Unbounded, since the machine has at most eight deliveries of a channel under way.
         let (orders, inbox) = mpsc::unbounded_channel();
-        let (end, ended) = oneshot::channel();
-        let handle = runtime.handle().clone();
-        let courier = Self { orders, runtime: handle, ended, sender: sender.clone() };
+        let courier = Self { orders, runtime: runtime.handle().clone(), sender: sender.clone() };
         thread::Builder::new().name("deliver".to_owned()).spawn(move || {
-            runtime.block_on(work(inbox, targets, reports, sender));
+            let end = runtime.block_on(work(inbox, targets, reports, sender));
             // A name that is still being looked up would hold an ordinary shutdown for many seconds.
             runtime.shutdown_background();
             drop(end);
@@ -118,10 +120,11 @@ impl Courier {
     /// Takes nothing new and lets what is under way end, for at most `patience`. What does not end in time
     /// gives no report: it still waits in the outbox and is tried at the next start. Reports go on being sent
     /// meanwhile, so their receiver must still be read.
-    pub async fn stop(self, patience: Duration) {
-        if self.orders.send(Order::Stop(patience)).is_ok() {
-            // An error is the end: the thread drops its half without a word.
-            drop(self.ended.await);
+    pub async fn stop(&self, patience: Duration) {
+        let (end, ended) = oneshot::channel();
+        if self.orders.send(Order::Stop { patience, end }).is_ok() {
+            // The error is the answer: the thread drops its half without a word.
+            drop(ended.await);
         }
     }
 }
@@ -131,9 +134,9 @@ async fn work(
     targets: watch::Receiver<Arc<Targets>>,
     reports: mpsc::Sender<Report>,
     sender: Sender,
-) {
+) -> Option<oneshot::Sender<()>> {
     let mut under_way = JoinSet::new();
-    let patience = loop {
+    let (patience, end) = loop {
         tokio::select! {
             order = inbox.recv() => match order {
                 Some(Order::Deliver(delivery)) => {
@@ -146,8 +149,8 @@ async fn work(
                         drop(reports.send(Report { number, attempt }).await);
                     });
                 }
-                Some(Order::Stop(patience)) => break patience,
-                None => break Duration::ZERO,
+                Some(Order::Stop { patience, end }) => break (patience, Some(end)),
+                None => break (Duration::ZERO, None),
             },
             Some(_) = under_way.join_next() => {}
         }
@@ -161,4 +164,5 @@ async fn work(
             "receivers had not answered when overdue stopped; they are tried again at the next start"
         );
     }
+    end
 }

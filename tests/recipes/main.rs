@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it runs a receiver and scripts")]
 #![allow(clippy::unwrap_used, reason = "a test says by its panic where it failed")]
 
+mod real;
 mod shapes;
 mod signatures;
 
@@ -68,7 +69,7 @@ fn recipes() -> Vec<Recipe> {
     recipes
 }
 
-/// Alerts of every kind, the last ones as large as they can be.
+/// Alerts of every kind, then some as large as they can be, then some of the machine's own making.
 fn alerts() -> Vec<Value> {
     let mut alerts = template::samples();
     for kind in ["incident.opened", "incident.reminder", "incident.resolved", "test"] {
@@ -81,6 +82,7 @@ fn alerts() -> Vec<Value> {
         data["summary"] = "💥\n\"<!channel>".repeat(1_000).into();
         alerts.push(alert);
     }
+    alerts.extend(real::alerts());
     alerts
 }
 

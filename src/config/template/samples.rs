@@ -6,20 +6,39 @@ use serde_json::{Value, json};
 /// One payload of each kind: a missed period opened, reminded of and resolved, a failed run with and
 /// without what can be null, and a test.
 pub fn samples() -> Vec<Value> {
-    let mut samples = vec![
+    vec![
         payload("incident.opened", "missed", None),
         payload("incident.reminder", "missed", None),
         payload("incident.resolved", "missed", Some("ping")),
         payload("incident.opened", "overran", None),
         payload("incident.resolved", "overran", Some("removed")),
         full(),
+        sparse(),
         payload("test", "missed", None),
-    ];
-    let mut failed = payload("incident.opened", "failed", None);
-    failed["data"]["incident"]["exit_code"] = json!(3);
-    failed["data"]["heartbeat"]["host"] = Value::Null;
-    samples.push(failed);
-    samples
+    ]
+}
+
+/// A payload in which everything is null that can be: a job by cron failed at its first ping, which was short.
+fn sparse() -> Value {
+    let mut payload = payload("incident.opened", "failed", None);
+    let data = &mut payload["data"];
+    data["incident"]["maybe_unheard"] = json!(false);
+    data["incident"]["blind"] = json!([]);
+    data["run"] = json!({
+        "id": "5f0c2c5e-6a0b-8e1d-9c4f-0b7a9e6d1c03",
+        "rid": null,
+        "started_at": null,
+        "duration_ms": null,
+        "exit_code": null,
+        "outcome": "failure",
+    });
+    let heartbeat = &mut data["heartbeat"];
+    for key in ["host", "interval_seconds", "last_ping_at", "next_due_at", "next_deadline_at", "last_body"] {
+        heartbeat[key] = Value::Null;
+    }
+    heartbeat["description"] = json!("");
+    heartbeat["tags"] = json!([]);
+    payload
 }
 
 /// A payload in which nothing is null: what is missing here is missing everywhere.

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tracing::instrument::WithSubscriber;
 
+use super::page::Page;
 use super::receiver::{Answer, Receiver};
 use crate::deliver::alive::call_while;
 use crate::deliver::webhook::Sender;
@@ -67,17 +69,24 @@ async fn a_new_address_is_called_at_once_and_none_is_not_called() {
 }
 
 #[tokio::test]
-async fn failures_do_not_stop_the_calls() {
+async fn failures_do_not_stop_the_calls_and_each_streak_is_told_once() {
     let count = AtomicUsize::new(0);
     let mut receiver = Receiver::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
-        0 => Answer::status(500),
-        1 => Answer::Says(302, vec![("location", "/elsewhere".into())], String::new()),
+        0 | 1 | 5 | 6 => Answer::status(500),
+        2 => Answer::Says(302, vec![("location", "/elsewhere".into())], String::new()),
         _ => Answer::status(200),
     })
     .await;
+    let page = Page::default();
     let (_keep, url) = watch::channel(Some(address(&receiver)));
-    tokio::spawn(call_while(Sender::new().unwrap(), url, || async { true }, SOON));
-    for _ in 0..4 {
+    let calls = call_while(Sender::new().unwrap(), url, || async { true }, SOON);
+    tokio::spawn(calls.with_subscriber(page.subscriber()));
+    for _ in 0..9 {
         assert_eq!(receiver.next().await.path, "/alive");
     }
+    // The ninth call has begun, so what the first eight gave has been told.
+    let lines = page.lines();
+    let levels: Vec<bool> = lines.iter().map(|line| line.contains("WARN")).collect();
+    assert_eq!(levels, [true, false, true, false], "{lines:#?}");
+    assert!(lines[0].contains("HTTP 500 from 127.0.0.1") && !lines[0].contains("/alive"), "{}", lines[0]);
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::page::Page;
 use super::receiver::{Answer, Receiver};
 use super::{House, delivery, table};
 use crate::deliver::attempt;
@@ -77,9 +78,12 @@ async fn stopping_lets_what_is_under_way_end_and_takes_nothing_new() {
     });
     let House { courier, mut reports, targets } = House::webhook(Webhook::new(&handed.await.unwrap()));
     courier.deliver(Arc::new(delivery(1, "ops")));
-    let orders = courier.orders.clone();
-    let stopping = tokio::spawn(courier.stop(Duration::from_secs(20)));
-    orders.closed().await;
+    let stopping = tokio::spawn({
+        let courier = courier.clone();
+        async move { courier.stop(Duration::from_secs(20)).await }
+    });
+    courier.gone().await;
+    courier.deliver(Arc::new(delivery(2, "ops")));
     assert!(!stopping.is_finished(), "the receiver has not answered yet");
     release.send(()).unwrap();
     let report = reports.recv().await.expect("the answer is still reported");
@@ -114,39 +118,19 @@ async fn a_template_makes_the_body_and_one_that_fails_costs_no_alert() {
     }
 }
 
-/// A log that can be read.
-#[derive(Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Page {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn the_log_channel_writes_one_line_at_warn() {
     let page = Page::default();
-    let writer = page.clone();
-    let subscriber = tracing::Dispatch::new(
-        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish(),
-    );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let targets = table([("journal", Target::Log)]);
     for channel in ["journal", ChannelName::LOG] {
-        let attempt = tracing::dispatcher::with_default(&subscriber, || {
+        let attempt = tracing::dispatcher::with_default(&page.subscriber(), || {
             runtime.block_on(attempt::run(&delivery(1, channel), &targets, &Sender::new().unwrap()))
         });
         assert_eq!(attempt.verdict, Verdict::Delivered { status: None });
     }
-    let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
-    let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 2, "{text}");
+    let lines = page.lines();
+    assert_eq!(lines.len(), 2, "{lines:?}");
     for line in lines {
         for word in
             ["WARN", "backup: no \"ping\" 💥", "type=\"incident.opened\"", "heartbeat=backup", "incident=0"]

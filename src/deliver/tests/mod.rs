@@ -2,7 +2,9 @@
 
 mod alive;
 mod courier;
+mod page;
 mod receiver;
+mod tls;
 mod webhook;
 
 use std::sync::Arc;
