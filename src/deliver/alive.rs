@@ -1,11 +1,11 @@
 //! Who watches the watcher: calls `alive_url` while overdue is well. Knows when it is time; is told by
 //! others whether overdue is well, and where to call.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::config::secret::Secret;
 use crate::deliver::webhook::Sender;
 
 /// How often the address is called.
@@ -17,7 +17,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// `healthy` says so: silence is the message. Ends when nobody can change the address any more.
 pub(super) async fn call_while<H, F>(
     sender: Sender,
-    mut url: watch::Receiver<Option<Arc<str>>>,
+    mut url: watch::Receiver<Option<Secret>>,
     healthy: H,
     every: Duration,
 ) where
@@ -30,7 +30,7 @@ pub(super) async fn call_while<H, F>(
         if let Some(address) = address
             && healthy().await
         {
-            match sender.call(&address, PATIENCE).await {
+            match sender.call(address.expose(), PATIENCE).await {
                 Ok(()) if failing => {
                     tracing::info!("alive_url answers again");
                     failing = false;

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 
+use crate::config::channel::ChannelConfig;
+use crate::deliver::Targets;
 use crate::deliver::payload;
-use crate::deliver::target::{Target, Targets};
 use crate::deliver::webhook::{Message, Sender};
 use crate::model::channel::ChannelName;
 use crate::model::delivery::{Attempt, Delivery, Verdict};
@@ -24,11 +25,11 @@ pub(super) async fn run(delivery: &Delivery, targets: &Targets, sender: &Sender)
 
 async fn carry(delivery: &Delivery, targets: &Targets, sender: &Sender, at: Timestamp) -> Verdict {
     match targets.get(&delivery.channel) {
-        Some(Target::Webhook(webhook)) => {
+        Some(ChannelConfig::Webhook(webhook)) => {
             let message = Message { id: delivery.id.to_string(), body: payload::body(delivery) };
             sender.send(webhook, message, at, now).await
         }
-        Some(Target::Log) => log(delivery),
+        Some(ChannelConfig::Log) => log(delivery),
         // Every daemon has it without declaring it.
         None if delivery.channel.as_str() == ChannelName::LOG => log(delivery),
         None => Verdict::Refused {

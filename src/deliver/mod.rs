@@ -7,14 +7,15 @@ mod alive;
 mod attempt;
 mod fault;
 mod payload;
+mod redact;
 mod reply;
 mod sign;
-mod target;
 mod webhook;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -23,10 +24,14 @@ use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::config::channel::ChannelConfig;
+use crate::config::secret::Secret;
 use crate::deliver::webhook::Sender;
+use crate::model::channel::ChannelName;
 use crate::model::delivery::{Attempt, Delivery};
 
-pub use self::target::{Target, Targets, Webhook};
+/// Where deliveries go: every channel of the config that took effect.
+pub type Targets = BTreeMap<ChannelName, ChannelConfig>;
 
 /// How an attempt went, for whoever keeps the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +107,7 @@ impl Courier {
     }
 
     /// Calls `alive_url` every minute while `healthy` says that overdue is well.
-    pub fn call_alive_url<H, F>(&self, url: watch::Receiver<Option<Arc<str>>>, healthy: H)
+    pub fn call_alive_url<H, F>(&self, url: watch::Receiver<Option<Secret>>, healthy: H)
     where
         H: Fn() -> F + Send + 'static,
         F: Future<Output = bool> + Send + 'static,

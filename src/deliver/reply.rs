@@ -1,4 +1,4 @@
-//! From a receiver's answer to a verdict: status, `Retry-After`, and the first words of what it says.
+//! From a receiver's answer to a verdict: status, `Retry-After` and what it says.
 //! Never knows how the answer was had, nor what follows from the verdict.
 
 use http::{HeaderMap, StatusCode, header};
@@ -9,8 +9,6 @@ use crate::model::time::{Span, Timestamp};
 
 /// The longest wait that a receiver can ask for.
 pub(super) const RETRY_AFTER_MAX: Span = Span::from_secs(3_600);
-/// Characters of an answer that an error repeats.
-const EXCERPT_MAX: usize = 200;
 
 /// The verdict on an answer from `place`, heard at `now`. `said` is what an error may repeat.
 pub(super) fn verdict(
@@ -62,29 +60,6 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Span> {
         Timestamp::from_jiff(date.timestamp()).since(now)
     };
     Some(span.min(RETRY_AFTER_MAX))
-}
-
-/// The first words of an answer on one line, without any of `secrets`. `cut`: the answer went on, so that a
-/// secret may stand half at its end.
-pub(super) fn excerpt(said: &[u8], secrets: &[String], cut: bool) -> String {
-    let mut text = String::from_utf8_lossy(said).into_owned();
-    for secret in secrets {
-        text = text.replace(secret.as_str(), "***");
-    }
-    if cut {
-        let longest = secrets.first().map_or(0, String::len);
-        let mut keep = text.len().saturating_sub(longest);
-        while !text.is_char_boundary(keep) {
-            keep -= 1;
-        }
-        text.truncate(keep);
-    }
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(EXCERPT_MAX) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
 }
 
 #[cfg(test)]
@@ -149,23 +124,5 @@ mod tests {
             panic!("a redirect is a failure");
         };
         assert!(error.contains("another path") && !error.contains("secret"), "{error}");
-    }
-
-    #[test]
-    fn an_excerpt_is_one_line_of_200_characters_without_secrets() {
-        let secrets = ["https://h/T0KEN-abcdef".to_owned(), "T0KEN-abcdef".to_owned()];
-        let said = b"no such hook:\r\n\tT0KEN-abcdef \x1b[31mat https://h/T0KEN-abcdef";
-        assert_eq!(excerpt(said, &secrets, false), "no such hook: *** [31mat ***");
-        let long = "ä".repeat(300);
-        assert_eq!(excerpt(long.as_bytes(), &secrets, false).chars().count(), 201);
-        assert_eq!(excerpt(b"\xff\xfe", &[], false), "\u{fffd}\u{fffd}");
-    }
-
-    #[test]
-    fn half_a_secret_at_the_cut_is_not_shown() {
-        let secrets = ["T0KEN-abcdef".to_owned()];
-        let said = "T0KEN-abcdef".repeat(20) + "T0KEN-ab";
-        let shown = excerpt(said.as_bytes(), &secrets, true);
-        assert!(!shown.contains("T0KEN") && shown.starts_with("***"), "{shown}");
     }
 }

@@ -10,10 +10,11 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::config::channel::{Webhook, WebhookMethod};
 use crate::deliver::fault;
+use crate::deliver::redact;
 use crate::deliver::reply;
 use crate::deliver::sign;
-use crate::deliver::target::Webhook;
 use crate::model::delivery::Verdict;
 use crate::model::time::Timestamp;
 
@@ -72,17 +73,17 @@ impl Sender {
         now: fn() -> Timestamp,
     ) -> Verdict {
         let until = Instant::now() + webhook.timeout.to_std();
-        let Ok(url) = Url::parse(&webhook.url) else {
+        let Ok(url) = Url::parse(webhook.url.expose()) else {
             return failed("the channel's url is not a URL".to_owned());
         };
         let place = fault::place(&url);
-        let body = if webhook.method == Method::GET { Bytes::new() } else { message.body };
+        let body = if webhook.method == WebhookMethod::Get { Bytes::new() } else { message.body };
         let headers = match headers(webhook, &message.id, at, &body) {
             Ok(headers) => headers,
             Err(error) => return failed(error),
         };
-        let mut request = self.client.request(webhook.method.clone(), url).headers(headers);
-        if webhook.method != Method::GET {
+        let mut request = self.client.request(method(webhook.method), url).headers(headers);
+        if webhook.method != WebhookMethod::Get {
             request = request.body(body);
         }
         match timeout_at(until, request.send()).await {
@@ -124,13 +125,13 @@ fn rootless(ring: Arc<rustls::crypto::CryptoProvider>) -> Result<Client, reqwest
 
 fn headers(webhook: &Webhook, id: &str, at: Timestamp, body: &Bytes) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    if webhook.method != Method::GET {
+    if webhook.method != WebhookMethod::Get {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     for (name, value) in &webhook.headers {
         let wrong = || format!("the channel's header `{name}` is not one that HTTP allows");
         let header = HeaderName::try_from(name.as_str()).map_err(|_| wrong())?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| wrong())?;
+        let mut value = HeaderValue::from_str(value.expose()).map_err(|_| wrong())?;
         value.set_sensitive(true);
         if !NOT_OURS.contains(&header) {
             headers.insert(header, value);
@@ -144,9 +145,17 @@ fn headers(webhook: &Webhook, id: &str, at: Timestamp, body: &Bytes) -> Result<H
     ours("webhook-id", id);
     ours("webhook-timestamp", &seconds.to_string());
     if let Some(secret) = &webhook.secret {
-        ours("webhook-signature", &sign::signature(secret, id, seconds, body));
+        ours("webhook-signature", &sign::signature(secret.expose(), id, seconds, body));
     }
     Ok(headers)
+}
+
+fn method(method: WebhookMethod) -> Method {
+    match method {
+        WebhookMethod::Post => Method::POST,
+        WebhookMethod::Put => Method::PUT,
+        WebhookMethod::Get => Method::GET,
+    }
 }
 
 async fn judge(
@@ -162,7 +171,7 @@ async fn judge(
         String::new()
     } else {
         let (said, cut) = first_words(response, until.min(Instant::now() + REPLY_PATIENCE)).await;
-        reply::excerpt(&said, &webhook.secrets(), cut)
+        redact::excerpt(&said, &redact::secrets(webhook), cut)
     };
     reply::verdict(status, &headers, &said, place, now())
 }

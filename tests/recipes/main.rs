@@ -12,16 +12,22 @@ mod signatures;
 #[path = "../../src/deliver/tests/receiver.rs"]
 mod receiver;
 
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use overdue::config::template;
-use overdue::deliver::{Courier, Report, Target, Targets, Webhook};
+use overdue::config::channel::{ChannelConfig, Webhook};
+use overdue::config::secret::Secret;
+use overdue::config::{Config, Sources, template};
+use overdue::deliver::{Courier, Report, Targets};
 use overdue::model::channel::ChannelName;
 use overdue::model::delivery::{Delivery, DeliveryState, Verdict};
 use overdue::model::id::DeliveryId;
 use overdue::model::incident::Alert;
+use overdue::model::schedule::Zones;
 use overdue::model::time::Timestamp;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -37,35 +43,42 @@ fn blocks(language: &str) -> Vec<&'static str> {
     PAGE.split(fence.as_str()).skip(1).map(|rest| rest.split("```\n").next().unwrap()).collect()
 }
 
-/// A channel as the page has it.
-struct Recipe {
-    name: String,
-    url: String,
-    headers: Vec<(String, Arc<str>)>,
-    body: String,
+/// The page as a config file.
+struct Page(String);
+
+impl Sources for Page {
+    fn read(&self, _: &Path) -> io::Result<String> {
+        Ok(self.0.clone())
+    }
+
+    fn glob(&self, _: &Path) -> Result<Vec<PathBuf>, String> {
+        Ok(Vec::new())
+    }
+
+    fn env(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn credentials_directory(&self) -> Option<PathBuf> {
+        None
+    }
 }
 
-fn recipes() -> Vec<Recipe> {
-    let mut recipes = Vec::new();
-    for block in blocks("toml") {
-        let config: toml::Table = block.parse().unwrap_or_else(|error| panic!("{error}\nin\n{block}"));
-        let Some(channels) = config.get("channels") else { continue };
-        for (name, channel) in channels.as_table().unwrap() {
-            let text = |key: &str| channel.get(key).and_then(toml::Value::as_str);
-            assert_eq!(text("type"), Some("webhook"), "{name}");
-            let headers = channel.get("headers").and_then(toml::Value::as_table).into_iter().flatten();
-            let known = ["type", "url", "headers", "body"];
-            assert!(channel.as_table().unwrap().keys().all(|key| known.contains(&key.as_str())), "{name}");
-            recipes.push(Recipe {
-                name: name.clone(),
-                url: text("url").unwrap().to_owned(),
-                headers: headers.map(|(key, value)| (key.clone(), value.as_str().unwrap().into())).collect(),
-                body: text("body").unwrap().to_owned(),
-            });
+/// The channels of the page, which is a config without a problem.
+fn recipes() -> BTreeMap<String, Webhook> {
+    let page = Page(blocks("toml").concat());
+    let config = Config::read(Path::new("page.toml"), &page, &Zones::bundled()).unwrap();
+    let mut recipes = BTreeMap::new();
+    for (name, channel) in config.channels {
+        match channel {
+            ChannelConfig::Webhook(webhook) => {
+                recipes.insert(name.to_string(), *webhook);
+            }
+            ChannelConfig::Log => assert_eq!(name.as_str(), ChannelName::LOG),
         }
     }
-    let names: Vec<&str> = recipes.iter().map(|recipe| recipe.name.as_str()).collect();
-    assert_eq!(names, ["slack", "discord", "teams", "ntfy", "gotify", "alertmanager"], "all are on the page");
+    let names: Vec<&str> = recipes.keys().map(String::as_str).collect();
+    assert_eq!(names, ["alertmanager", "discord", "gotify", "ntfy", "slack", "teams"], "all are on the page");
     recipes
 }
 
@@ -106,7 +119,7 @@ fn delivery(number: u64, payload: &Value, template: Option<&str>) -> Delivery {
 
 /// A courier with one channel, `it`.
 fn courier(webhook: Webhook) -> (Courier, mpsc::Receiver<Report>) {
-    let targets: Targets = [(ChannelName::new("it"), Target::Webhook(webhook))].into();
+    let targets: Targets = [(ChannelName::new("it"), ChannelConfig::Webhook(Box::new(webhook)))].into();
     // The last targets stay readable when nobody can change them any more.
     let (_, targets) = watch::channel(Arc::new(targets));
     let (report, reports) = mpsc::channel(8);
@@ -127,22 +140,21 @@ async fn send(
 
 #[tokio::test]
 async fn every_recipe_sends_what_its_service_takes() {
-    for recipe in recipes() {
-        let name = recipe.name.as_str();
-        assert_eq!(template::check(&recipe.body, true), Ok(()), "{name}");
+    for (name, recipe) in recipes() {
+        let template = recipe.body.as_deref().unwrap();
         let mut receiver = Receiver::start(|_| Answer::status(200)).await;
-        let (_, rest) = recipe.url.split_once("://").unwrap();
+        let (_, rest) = recipe.url.expose().split_once("://").unwrap();
         let path = &rest[rest.find('/').unwrap()..];
-        let webhook = Webhook { headers: recipe.headers.clone(), ..Webhook::new(&receiver.url(path)) };
+        let webhook = Webhook { url: Secret::new(&receiver.url(path)), ..recipe.clone() };
         let mut house = courier(webhook);
         for (number, alert) in (0..).zip(alerts()) {
-            let request = send(&mut house, &mut receiver, delivery(number, &alert, Some(&recipe.body))).await;
+            let request = send(&mut house, &mut receiver, delivery(number, &alert, Some(template))).await;
             assert_eq!(request.method, Method::POST);
             assert_eq!(request.path, path);
             assert_eq!(request.header("content-type"), "application/json");
             let body: Value = serde_json::from_slice(&request.body)
                 .unwrap_or_else(|error| panic!("{name}: {error} in {:?}", request.body));
-            shapes::check(name, &alert, &request, &body);
+            shapes::check(&name, &alert, &request, &body);
         }
     }
 }

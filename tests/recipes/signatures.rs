@@ -4,9 +4,10 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use overdue::deliver::Webhook;
+use overdue::config::channel::Webhook;
+use overdue::config::secret::Secret;
 
-use super::{Answer, Receiver, blocks, courier, delivery, send, template};
+use super::{Answer, Receiver, blocks, courier, delivery, recipes, send, template};
 
 /// The example of the standard: signed rightly, long ago.
 const OLD: [&str; 4] = [
@@ -59,7 +60,9 @@ impl Script {
 async fn the_scripts_take_what_overdue_signs_and_nothing_else() {
     let mut receiver = Receiver::start(|_| Answer::status(200)).await;
     for secret in [OLD[0], "whsec_c2hvcnQ=", "correct horse: battery $(staple)", "ein Schlüssel"] {
-        let mut house = courier(Webhook { secret: Some(secret.into()), ..Webhook::new(&receiver.url("/")) });
+        let (url, secret_of_channel) = (Secret::new(&receiver.url("/")), Some(Secret::new(secret)));
+        let mut house =
+            courier(Webhook { url, secret: secret_of_channel, ..recipes().remove("slack").unwrap() });
         let alert = &template::samples()[0];
         let request = send(&mut house, &mut receiver, delivery(1, alert, None)).await;
         let (id, at) = (request.header("webhook-id"), request.header("webhook-timestamp"));

@@ -9,14 +9,15 @@ use tracing::instrument::WithSubscriber;
 
 use super::page::Page;
 use super::receiver::{Answer, Receiver};
+use crate::config::secret::Secret;
 use crate::deliver::alive::call_while;
 use crate::deliver::webhook::Sender;
 
 const SOON: Duration = Duration::from_millis(2);
 const NEVER: Duration = Duration::from_secs(3_600);
 
-fn address(receiver: &Receiver) -> Arc<str> {
-    receiver.url("/alive").into()
+fn address(receiver: &Receiver) -> Secret {
+    Secret::new(&receiver.url("/alive"))
 }
 
 #[tokio::test]

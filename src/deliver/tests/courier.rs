@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::page::Page;
 use super::receiver::{Answer, Receiver};
-use super::{House, delivery, table};
+use super::{House, delivery, table, target, to};
+use crate::config::channel::{ChannelConfig, Webhook};
+use crate::deliver::Targets;
 use crate::deliver::attempt;
 use crate::deliver::webhook::Sender;
-use crate::deliver::{Target, Targets, Webhook};
 use crate::model::channel::ChannelName;
 use crate::model::delivery::{Delivery, Verdict};
 use crate::model::time::Span;
@@ -20,11 +21,8 @@ const OK: Verdict = Verdict::Delivered { status: Some(200) };
 async fn a_hung_receiver_does_not_delay_a_good_one() {
     let (hung, mut good) =
         (Receiver::start(|_| Answer::Hangs).await, Receiver::start(|_| Answer::status(200)).await);
-    let patient = Webhook { timeout: Span::from_secs(600), ..Webhook::new(&hung.url("/")) };
-    let mut house = House::start([
-        ("hung", Target::Webhook(patient)),
-        ("good", Target::Webhook(Webhook::new(&good.url("/")))),
-    ]);
+    let patient = Webhook { timeout: Span::from_secs(600), ..to(&hung.url("/")) };
+    let mut house = House::start([("hung", target(patient)), ("good", target(to(&good.url("/"))))]);
     for number in 0..300 {
         house.courier.deliver(Arc::new(delivery(2 * number, "hung")));
         house.courier.deliver(Arc::new(delivery(2 * number + 1, "good")));
@@ -45,10 +43,10 @@ async fn a_hung_receiver_does_not_delay_a_good_one() {
 async fn the_targets_of_the_moment_are_used() {
     let (mut first, mut second) =
         (Receiver::start(|_| Answer::status(200)).await, Receiver::start(|_| Answer::status(200)).await);
-    let mut house = House::webhook(Webhook::new(&first.url("/")));
+    let mut house = House::webhook(to(&first.url("/")));
     assert_eq!(house.verdict().await, OK);
     first.next().await;
-    house.targets.send_replace(Arc::new(table([("ops", Target::Webhook(Webhook::new(&second.url("/"))))])));
+    house.targets.send_replace(Arc::new(table([("ops", target(to(&second.url("/"))))])));
     assert_eq!(house.verdict().await, OK);
     second.next().await;
     house.targets.send_replace(Arc::new(Targets::new()));
@@ -76,7 +74,7 @@ async fn stopping_lets_what_is_under_way_end_and_takes_nothing_new() {
             std::future::pending::<()>().await;
         });
     });
-    let House { courier, mut reports, targets } = House::webhook(Webhook::new(&handed.await.unwrap()));
+    let House { courier, mut reports, targets } = House::webhook(to(&handed.await.unwrap()));
     courier.deliver(Arc::new(delivery(1, "ops")));
     let stopping = tokio::spawn({
         let courier = courier.clone();
@@ -95,7 +93,7 @@ async fn stopping_lets_what_is_under_way_end_and_takes_nothing_new() {
 
 #[tokio::test]
 async fn dropping_the_courier_ends_its_thread() {
-    let house = House::start([("ops", Target::Log)]);
+    let house = House::start([("ops", ChannelConfig::Log)]);
     let House { courier, mut reports, .. } = house;
     drop(courier);
     assert!(reports.recv().await.is_none(), "the thread has let go of the reports");
@@ -104,7 +102,7 @@ async fn dropping_the_courier_ends_its_thread() {
 #[tokio::test]
 async fn a_template_makes_the_body_and_one_that_fails_costs_no_alert() {
     let mut receiver = Receiver::start(|_| Answer::status(200)).await;
-    let mut house = House::webhook(Webhook::new(&receiver.url("/")));
+    let mut house = House::webhook(to(&receiver.url("/")));
     let with = |template: &str| Delivery { template: Some(template.into()), ..delivery(1, "ops") };
     house.attempt(with(r#"{"text": {{ summary | tojson }}}"#)).await;
     let body: serde_json::Value = serde_json::from_slice(&receiver.next().await.body).unwrap();
@@ -122,7 +120,7 @@ async fn a_template_makes_the_body_and_one_that_fails_costs_no_alert() {
 fn the_log_channel_writes_one_line_at_warn() {
     let page = Page::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let targets = table([("journal", Target::Log)]);
+    let targets = table([("journal", ChannelConfig::Log)]);
     for channel in ["journal", ChannelName::LOG] {
         let attempt = tracing::dispatcher::with_default(&page.subscriber(), || {
             runtime.block_on(attempt::run(&delivery(1, channel), &targets, &Sender::new().unwrap()))

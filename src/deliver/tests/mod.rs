@@ -13,12 +13,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use crate::deliver::{Courier, Report, Target, Targets, Webhook};
+use crate::config::channel::{ChannelConfig, Webhook, WebhookMethod};
+use crate::config::secret::Secret;
+use crate::deliver::{Courier, Report, Targets};
 use crate::model::channel::ChannelName;
 use crate::model::delivery::{Attempt, Delivery, DeliveryState, Verdict};
 use crate::model::id::{DeliveryId, IncidentId, Slug};
 use crate::model::incident::Alert;
-use crate::model::time::Timestamp;
+use crate::model::time::{Span, Timestamp};
 
 /// A courier whose reports and targets are at hand.
 struct House {
@@ -28,14 +30,14 @@ struct House {
 }
 
 impl House {
-    fn start<const N: usize>(channels: [(&str, Target); N]) -> Self {
+    fn start<const N: usize>(channels: [(&str, ChannelConfig); N]) -> Self {
         let (targets, seen) = watch::channel(Arc::new(table(channels)));
         let (report, reports) = mpsc::channel(16);
         Self { courier: Courier::start(seen, report).unwrap(), reports, targets }
     }
 
     fn webhook(webhook: Webhook) -> Self {
-        Self::start([("ops", Target::Webhook(webhook))])
+        Self::start([("ops", target(webhook))])
     }
 
     async fn report(&mut self) -> Report {
@@ -67,7 +69,24 @@ impl House {
     }
 }
 
-fn table<const N: usize>(channels: [(&str, Target); N]) -> Targets {
+fn target(webhook: Webhook) -> ChannelConfig {
+    ChannelConfig::Webhook(Box::new(webhook))
+}
+
+/// A webhook as the config gives it when only the `url` is said.
+fn to(url: &str) -> Webhook {
+    Webhook {
+        url: Secret::new(url),
+        secret: None,
+        method: WebhookMethod::Post,
+        headers: Vec::new(),
+        body: None,
+        timeout: Span::from_secs(10),
+        retry_for: Span::from_secs(86_400),
+    }
+}
+
+fn table<const N: usize>(channels: [(&str, ChannelConfig); N]) -> Targets {
     channels.into_iter().map(|(name, target)| (ChannelName::new(name), target)).collect()
 }
 

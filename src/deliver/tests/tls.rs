@@ -4,10 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use http::Method;
-
-use super::House;
-use crate::deliver::Webhook;
+use super::{House, to};
+use crate::config::channel::{Webhook, WebhookMethod};
 use crate::model::delivery::Verdict;
 
 /// Ends with the test.
@@ -49,7 +47,7 @@ fn a_certificate_counts_when_the_machine_trusts_it_and_the_name_is_right() {
     const URL: &str = "OVERDUE_TEST_TLS_URL";
     if let Ok(url) = std::env::var(URL) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let webhook = Webhook { method: Method::GET, ..Webhook::new(&url) };
+        let webhook = Webhook { method: WebhookMethod::Get, ..to(&url) };
         let verdict = runtime.block_on(async { House::webhook(webhook).verdict().await });
         println!("verdict: {verdict:?}");
         return;

@@ -1,12 +1,12 @@
 //! What a receiver gets, and what is made of its answer.
 
-use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::receiver::{Answer, Receiver};
-use super::{House, delivery};
-use crate::deliver::Webhook;
+use super::{House, delivery, to};
+use crate::config::channel::{Webhook, WebhookMethod};
+use crate::config::secret::Secret;
 use crate::deliver::sign::signature;
 use crate::deliver::webhook::Sender;
 use crate::model::delivery::Verdict;
@@ -38,7 +38,7 @@ async fn a_delivery_is_signed_and_keeps_its_id_over_attempts() {
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let mut receiver = Receiver::start(|_| Answer::status(500)).await;
     let mut house =
-        House::webhook(Webhook { secret: Some(secret.into()), ..Webhook::new(&receiver.url("/hook?a=b")) });
+        House::webhook(Webhook { secret: Some(Secret::new(secret)), ..to(&receiver.url("/hook?a=b")) });
     for _ in 0..2 {
         let before = Timestamp::from_jiff(jiff::Timestamp::now());
         let attempt = house.attempt(delivery(7, "ops")).await;
@@ -61,7 +61,7 @@ async fn a_delivery_is_signed_and_keeps_its_id_over_attempts() {
 #[tokio::test]
 async fn without_a_secret_there_is_no_signature() {
     let mut receiver = Receiver::start(|_| Answer::status(204)).await;
-    let mut house = House::webhook(Webhook::new(&receiver.url("/")));
+    let mut house = House::webhook(to(&receiver.url("/")));
     assert_eq!(house.verdict().await, Verdict::Delivered { status: Some(204) });
     let request = receiver.next().await;
     assert!(!request.headers.contains_key("webhook-signature"));
@@ -78,8 +78,8 @@ async fn headers_of_the_config_are_sent_but_cannot_forge_ours() {
         ("webhook-id", "forged"),
         ("Content-Length", "3"),
     ];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value.into())).to_vec();
-    let mut house = House::webhook(Webhook { headers, ..Webhook::new(&receiver.url("/")) });
+    let headers = headers.map(|(name, value)| (name.to_owned(), Secret::new(value))).to_vec();
+    let mut house = House::webhook(Webhook { headers, ..to(&receiver.url("/")) });
     assert_eq!(house.verdict().await, Verdict::Delivered { status: Some(200) });
     let request = receiver.next().await;
     assert_eq!(request.header("x-team"), "infra");
@@ -91,8 +91,8 @@ async fn headers_of_the_config_are_sent_but_cannot_forge_ours() {
 
 #[tokio::test]
 async fn a_header_that_http_does_not_allow_is_named_without_its_value() {
-    let headers = vec![("X-Key".to_owned(), "s3cret\nX-Other: 1".into())];
-    let mut house = House::webhook(Webhook { headers, ..Webhook::new("http://127.0.0.1:9/") });
+    let headers = vec![("X-Key".to_owned(), Secret::new("s3cret\nX-Other: 1"))];
+    let mut house = House::webhook(Webhook { headers, ..to("http://127.0.0.1:9/") });
     let error = House::failure(house.verdict().await);
     assert!(error.contains("X-Key") && !error.contains("s3cret"), "{error}");
 }
@@ -100,14 +100,15 @@ async fn a_header_that_http_does_not_allow_is_named_without_its_value() {
 #[tokio::test]
 async fn a_put_has_the_body_and_a_get_has_none() {
     let mut receiver = Receiver::start(|_| Answer::status(200)).await;
-    for (method, body) in
-        [(Method::PUT, delivery(1, "ops").payload.to_string()), (Method::GET, String::new())]
+    let payload = delivery(1, "ops").payload.to_string();
+    for (method, name, body) in
+        [(WebhookMethod::Put, "PUT", payload), (WebhookMethod::Get, "GET", String::new())]
     {
-        let secret = Some("any string".into());
-        let webhook = Webhook { method: method.clone(), secret, ..Webhook::new(&receiver.url("/")) };
+        let secret = Some(Secret::new("any string"));
+        let webhook = Webhook { secret, method, ..to(&receiver.url("/")) };
         assert_eq!(House::webhook(webhook).verdict().await, Verdict::Delivered { status: Some(200) });
         let request = receiver.next().await;
-        assert_eq!((request.method.clone(), request.body.clone()), (method, body.into()));
+        assert_eq!((request.method.as_str(), request.body.clone()), (name, body.into()));
         let at = request.header("webhook-timestamp").parse().unwrap();
         let signed = signature("any string", request.header("webhook-id"), at, &request.body);
         assert_eq!(request.header("webhook-signature"), signed);
@@ -117,10 +118,11 @@ async fn a_put_has_the_body_and_a_get_has_none() {
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let mut other = Receiver::start(|_| Answer::status(200)).await;
-    let to = other.url("/t0ken");
+    let elsewhere = other.url("/t0ken");
     let receiver =
-        Receiver::start(move |_| Answer::Says(307, vec![("location", to.clone())], "moved".into())).await;
-    let error = House::failure(House::webhook(Webhook::new(&receiver.url("/"))).verdict().await);
+        Receiver::start(move |_| Answer::Says(307, vec![("location", elsewhere.clone())], "moved".into()))
+            .await;
+    let error = House::failure(House::webhook(to(&receiver.url("/"))).verdict().await);
     assert!(error.contains("HTTP 307") && error.contains("redirects to 127.0.0.1,"), "{error}");
     assert!(!error.contains("t0ken"), "{error}");
     assert!(other.rest().is_empty());
@@ -133,13 +135,13 @@ async fn the_receiver_says_how_long_to_wait_or_to_stop() {
         _ => Answer::Says(410, vec![], "no such hook".into()),
     })
     .await;
-    let verdict = House::webhook(Webhook::new(&receiver.url("/wait"))).verdict().await;
+    let verdict = House::webhook(to(&receiver.url("/wait"))).verdict().await;
     let Verdict::Failed { status: Some(429), retry_after: Some(wait), error } = verdict else {
         panic!("{verdict:?}");
     };
     assert_eq!(wait, Span::from_secs(7));
     assert_eq!(error, format!("HTTP 429 from {}: slow down", receiver.address));
-    let verdict = House::webhook(Webhook::new(&receiver.url("/gone"))).verdict().await;
+    let verdict = House::webhook(to(&receiver.url("/gone"))).verdict().await;
     assert!(matches!(verdict, Verdict::Refused { status: Some(410), .. }), "{verdict:?}");
 }
 
@@ -147,7 +149,7 @@ async fn the_receiver_says_how_long_to_wait_or_to_stop() {
 async fn a_receiver_that_hangs_times_out() {
     let receiver = Receiver::start(|_| Answer::Hangs).await;
     let timeout = Span::from_millis(150);
-    let mut house = House::webhook(Webhook { timeout, ..Webhook::new(&receiver.url("/s3cret")) });
+    let mut house = House::webhook(Webhook { timeout, ..to(&receiver.url("/s3cret")) });
     let attempt = house.attempt(delivery(1, "ops")).await;
     assert!(attempt.took >= timeout, "{:?}", attempt.took);
     let error = House::failure(attempt.verdict);
@@ -169,7 +171,7 @@ async fn what_keeps_a_receiver_from_answering_is_said_in_plain_words() {
         ("not a url".to_owned(), "not a URL"),
         ("ftp://127.0.0.1/hook".to_owned(), "look at the channel's url"),
     ] {
-        let error = House::failure(House::webhook(Webhook::new(&url)).verdict().await);
+        let error = House::failure(House::webhook(to(&url)).verdict().await);
         assert!(error.contains(words), "{error:?} should say {words:?}");
         assert!(!error.contains("hook"), "{error}");
     }
@@ -182,7 +184,7 @@ async fn an_answer_without_end_is_bounded() {
         tokio::spawn(async move { while stream.write_all(&[b'x'; 8_192]).await.is_ok() {} });
     })
     .await;
-    let error = House::failure(House::webhook(Webhook::new(&url)).verdict().await);
+    let error = House::failure(House::webhook(to(&url)).verdict().await);
     assert!(error.contains("HTTP 500") && error.ends_with("xxx…"), "{error}");
     assert!(error.len() < 300, "{}", error.len());
 }
@@ -195,7 +197,7 @@ async fn a_status_counts_even_when_the_rest_of_the_answer_never_comes() {
         let (keep, _kept) = std::sync::mpsc::channel();
         let url = raw_with(head, move |stream| keep.send(stream).unwrap()).await;
         let timeout = Span::from_secs(600);
-        let verdict = House::webhook(Webhook { timeout, ..Webhook::new(&url) }).verdict().await;
+        let verdict = House::webhook(Webhook { timeout, ..to(&url) }).verdict().await;
         let (Verdict::Delivered { status: code }
         | Verdict::Failed { status: code, .. }
         | Verdict::Refused { status: code, .. }) = verdict;
@@ -213,14 +215,16 @@ async fn no_secret_is_in_an_error_whatever_the_receiver_repeats() {
     .await;
     let url = receiver.url("/services/T0KEN123/B0TTOM456?apikey=QUERY789").replace("//", "//user:pa55word@");
     let webhook = Webhook {
-        secret: Some("whsec_c2VjcmV0c2VjcmV0".into()),
-        headers: vec![("Authorization".into(), "Bearer HEADER012".into())],
-        ..Webhook::new(&url)
+        secret: Some(Secret::new("whsec_c2VjcmV0c2VjcmV0")),
+        headers: vec![("Authorization".into(), Secret::new("Bearer HEADER012"))],
+        ..to(&url)
     };
+    let shown = format!("{webhook:?}");
     let error = House::failure(House::webhook(webhook).verdict().await);
     assert!(error.contains("HTTP 403") && error.contains("no *** with ***"), "{error}");
     for secret in ["T0KEN", "B0TTOM", "QUERY", "HEADER", "whsec", "c2Vj", "pa55", "services"] {
         assert!(!error.contains(secret), "{secret} in {error}");
+        assert!(!shown.contains(secret), "{secret} in {shown}");
     }
 }
 
@@ -228,7 +232,7 @@ async fn no_secret_is_in_an_error_whatever_the_receiver_repeats() {
 async fn a_connection_that_the_receiver_closed_costs_no_attempt() {
     // Each connection answers one request, without saying so, and closes.
     let url = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
-    let mut house = House::webhook(Webhook::new(&url));
+    let mut house = House::webhook(to(&url));
     for number in 0..5 {
         let attempt = house.attempt(delivery(number, "ops")).await;
         assert_eq!(attempt.verdict, Verdict::Delivered { status: Some(200) });
@@ -255,8 +259,8 @@ async fn a_machine_without_ca_certificates_still_delivers_to_plain_http() {
     }
     assert!(!Sender::new().unwrap().has_roots());
     let receiver = Receiver::start(|_| Answer::status(200)).await;
-    let verdict = House::webhook(Webhook::new(&receiver.url("/"))).verdict().await;
+    let verdict = House::webhook(to(&receiver.url("/"))).verdict().await;
     assert_eq!(verdict, Verdict::Delivered { status: Some(200) });
     let tls = raw(b"no TLS").await.replace("http://", "https://");
-    assert!(House::failure(House::webhook(Webhook::new(&tls)).verdict().await).contains("TLS: "));
+    assert!(House::failure(House::webhook(to(&tls)).verdict().await).contains("TLS: "));
 }
