@@ -266,7 +266,7 @@ impl Ledger {
         if !self.pending.is_empty() {
             self.send();
         }
-        self.writer.journal(Job::BeginSegment { after: self.last });
+        self.writer.journal(Job::Rotate { after: self.last });
         self.tail_bytes = 0;
         self.begin_snapshot(state);
     }

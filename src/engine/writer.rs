@@ -15,6 +15,7 @@ use crate::store::{AppendError, Journal, Snapshots};
 /// For the journal's thread.
 pub(super) enum Job {
     Append { after: Seq, records: Vec<Record> },
+    Rotate { after: Seq },
     BeginSegment { after: Seq },
     Trim { covered: Seq },
 }
@@ -54,6 +55,7 @@ impl Writer {
                         let outcome = journal.append(after, &records);
                         Done::Appended { outcome, tail_bytes: journal.tail_bytes() }
                     }
+                    Job::Rotate { after } => Done::SegmentBegun(journal.rotate(after)),
                     Job::BeginSegment { after } => Done::SegmentBegun(journal.begin_segment(after)),
                     Job::Trim { covered } => Done::Trimmed(journal.trim(covered)),
                 };

@@ -77,7 +77,11 @@ fn conforms<J: Journal>(mut open: impl FnMut() -> (J, Vec<(u64, i64)>)) {
     assert!(journal.tail_bytes() > 0, "what was replayed counts");
     let refused = journal.begin_segment(Seq(3)).unwrap_err();
     assert!(matches!(refused, AppendError::Superseded { last: Seq(4) }));
-    journal.begin_segment(Seq(4)).unwrap();
+    for wrong in [3, 5] {
+        let refused = journal.rotate(Seq(wrong)).unwrap_err();
+        assert!(matches!(refused, AppendError::Superseded { last: Seq(4) }), "rotates nowhere else");
+    }
+    journal.rotate(Seq(4)).unwrap();
     assert_eq!((journal.last(), journal.tail_bytes()), (Seq(4), 0));
     assert_eq!(journal.append(Seq(4), &facts(5..=6)).unwrap(), Seq(6));
     journal.begin_segment(Seq(6)).unwrap();

@@ -86,9 +86,7 @@ impl<F: Folder> Journal for SegmentJournal<F> {
 
     fn append(&mut self, after: Seq, records: &[Record]) -> Result<Seq, AppendError> {
         let Some(mut file) = self.file.take() else {
-            return Err(AppendError::Failed(io::Error::other(
-                "an earlier write failed, and no new segment has been begun since",
-            )));
+            return Err(closed());
         };
         if after != self.last {
             self.file = Some(file);
@@ -104,6 +102,16 @@ impl<F: Folder> Journal for SegmentJournal<F> {
         }
         self.file = Some(file);
         Ok(self.last)
+    }
+
+    fn rotate(&mut self, after: Seq) -> Result<(), AppendError> {
+        if self.file.is_none() {
+            return Err(closed());
+        }
+        if after != self.last {
+            return Err(AppendError::Superseded { last: self.last });
+        }
+        self.begin_segment(after)
     }
 
     fn begin_segment(&mut self, after: Seq) -> Result<(), AppendError> {
@@ -130,6 +138,10 @@ impl<F: Folder> Journal for SegmentJournal<F> {
     fn tail_bytes(&self) -> u64 {
         self.tail_bytes
     }
+}
+
+fn closed() -> AppendError {
+    AppendError::Failed(io::Error::other("an earlier write failed, and no new segment has been begun since"))
 }
 
 /// Copies the lines of the records after `from` up to `to`, as they are.

@@ -39,9 +39,17 @@ pub trait Journal: Send {
     /// every further append fails until [`begin_segment`](Self::begin_segment) succeeds.
     fn append(&mut self, after: Seq, records: &[Record]) -> Result<Seq, AppendError>;
 
-    /// Begins a new file; the next record is the one after `after`. What lies between [`last`](Self::last) and
-    /// `after` is never written: the caller promises that a snapshot on the disk holds everything up to
-    /// `after`. (With `after` equal to `last` and no failure before, nothing needs to be promised.)
+    /// Begins a new file right behind the last record, so that a snapshot of this instant lets the old one go.
+    /// A journal that has failed stays so: what was asked for before the failure was known changes nothing.
+    ///
+    /// # Errors
+    /// [`AppendError::Superseded`] when the last record is not `after`; [`AppendError::Failed`] when the disk
+    /// failed, now or before.
+    fn rotate(&mut self, after: Seq) -> Result<(), AppendError>;
+
+    /// Begins a new file, which heals a journal that has failed; the next record is the one after `after`. What lies
+    /// between [`last`](Self::last) and `after` is never written, so a snapshot that holds everything up to
+    /// `after` must ALREADY be on the disk: otherwise the next start finds a gap, and refuses.
     ///
     /// # Errors
     /// [`AppendError::Superseded`] when `after` lies before the last record; [`AppendError::Failed`] when the
@@ -55,7 +63,7 @@ pub trait Journal: Send {
     /// When the folder cannot be read or written. Nothing that is needed is gone then.
     fn trim(&mut self, covered: Seq) -> io::Result<()>;
 
-    /// Bytes written since the last [`begin_segment`](Self::begin_segment), plus, in the first segment of a life,
+    /// Bytes written since the last [`rotate`](Self::rotate) or [`begin_segment`](Self::begin_segment), plus, in the first segment of a life,
     /// what had to be replayed to begin it: what a start would have to read beside the snapshot.
     fn tail_bytes(&self) -> u64;
 }

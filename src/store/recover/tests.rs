@@ -300,6 +300,19 @@ fn after_a_failed_sync_a_snapshot_and_a_new_segment_heal() {
 }
 
 #[test]
+fn a_rotation_asked_for_behind_a_failed_batch_leaves_no_gap() {
+    let folder = MemoryFolder::new();
+    let mut journal = begin(&folder, Durability::Fsync).journal;
+    journal.append(Seq(0), &facts(1..=3)).unwrap();
+    folder.fail(Operation::Write, 1);
+    journal.append(Seq(3), &facts(4..=5)).unwrap_err();
+    // The snapshot of 5 is on its way, but not on the disk.
+    journal.rotate(Seq(5)).unwrap_err();
+    folder.crash(3);
+    assert_eq!(held(&folder).unwrap().0.records, up_to(3));
+}
+
+#[test]
 fn a_segment_that_could_not_be_begun_leaves_the_old_one_closed() {
     for fault in [Operation::Create, Operation::SyncFolder] {
         let folder = MemoryFolder::new();
