@@ -170,9 +170,9 @@ fn keyless(settings: &HttpSettings, facts: Facts<'_>) -> Result<(), Failure> {
     }
     // A form of a foreign page can send anything but this type without being asked first.
     if body::announced(facts.headers) && !is_json(facts.headers) {
-        return Err(forbidden(format!(
-            "Without API keys a body must be sent as \"Content-Type: application/json\". {SET_A_KEY}"
-        )));
+        return Err(forbidden(
+            "Without API keys a body is taken only as \"Content-Type: application/json\" (curl: --json).",
+        ));
     }
     Ok(())
 }

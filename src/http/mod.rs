@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use warp::Filter;
 
 use crate::config::ApiKey;
@@ -98,8 +99,8 @@ impl<E: Engine> Door<E> {
     }
 }
 
-/// Answers requests until `stop`, then lets those under way end (5 s at most), then the pings whose
-/// clients have gone (their bodies are cut off, so at once).
+/// Answers requests until `stop`, then lets those under way end, and then the pings whose clients have
+/// gone: their bodies are cut off, so they wait for nothing but the engine. Each 5 s at most.
 pub async fn serve<E: Engine>(
     listeners: Vec<Listener>,
     door: Arc<Door<E>>,
@@ -107,7 +108,9 @@ pub async fn serve<E: Engine>(
     stop: impl Future<Output = ()>,
 ) {
     serve::run(listeners, warp::service(routes(&door)), max_connections, stop).await;
-    door.pending.closed().await;
+    if timeout(serve::STOP_LIMIT, door.pending.closed()).await.is_err() {
+        tracing::warn!("pings still waited for the engine when the daemon stopped; they were not answered");
+    }
 }
 
 /// Pings come first: they are most of all requests.

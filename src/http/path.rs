@@ -142,6 +142,17 @@ fn exit(code: &str) -> Option<PingKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_path_makes_it_stumble(path in "(/|ping|api/v1|[0-9a-f]{32}|start|[0-9]{1,4}|\\PC){0,9}") {
+            let parsed = Path::parse(&path);
+            if let Path::Ping(form) = parsed {
+                prop_assert!(path.starts_with('/'), "{path} was read as {form:?}");
+            }
+        }
+    }
 
     const HYPHENS: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
     const UUID: Uuid = Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8);

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -30,7 +31,9 @@ const HEAD_LIMIT: Duration = Duration::from_secs(30);
 /// Bytes of a head that are taken, and of a body that are held at once.
 const BUFFER: usize = 64 * 1024;
 /// How long requests may take to end when the daemon stops.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// Files that are wanted for other things than connections: journal, snapshots, webhooks.
+const RESERVE: usize = 128;
 /// How long nothing is accepted after the system had no room for a connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -55,7 +58,7 @@ pub(crate) async fn run<S: Routes>(
     max_connections: usize,
     stop: impl Future<Output = ()>,
 ) {
-    let seats = Seats::new(max_connections);
+    let seats = Seats::new(room(max_connections));
     let http = builder();
     let (stopping, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -193,19 +196,23 @@ impl<S: Routes> Connection<S> {
     }
 }
 
-/// Raises the number of files that the process may open as far as the system lets it: each connection is
-/// one. Says how many there may be now.
-pub fn raise_open_files() -> Option<u64> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+/// How many connections there may be: as many as wished for, if the process may open that many files.
+/// Raises the soft limit as far as the system lets it when that is needed.
+fn room(wished: usize) -> usize {
+    let needed = wished.saturating_add(RESERVE) as u64;
     let limit = getrlimit(Resource::Nofile);
-    if limit.current == limit.maximum {
-        return limit.current;
+    if limit.current.is_none_or(|files| files >= needed) {
+        return wished;
     }
-    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
-        Ok(()) => limit.maximum,
-        Err(error) => {
-            tracing::warn!(%error, "the limit of open files could not be raised");
-            limit.current
-        }
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let files = setrlimit(Resource::Nofile, raised).map_or(limit.current, |()| limit.maximum);
+    let room = files.map_or(wished, |files| wished.min((files as usize).saturating_sub(RESERVE).max(1)));
+    if room < wished {
+        tracing::warn!(
+            max_connections = wished,
+            room,
+            "the limit of open files is too low for so many connections; raise LimitNOFILE"
+        );
     }
+    room
 }

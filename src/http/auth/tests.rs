@@ -2,6 +2,17 @@
 
 use super::*;
 use http::{HeaderName, HeaderValue};
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn a_host_is_loopback_only_if_the_name_says_so(host in "(\\[|\\]|:|::1|127\\.0\\.0\\.1|localhost|[0-9a-z.]{0,5}|\\PC){0,6}") {
+        if loopback_host(&host) {
+            let host = host.to_lowercase();
+            prop_assert!(host.contains("localhost") || host.contains("127.") || host.contains("::1"), "{host}");
+        }
+    }
+}
 
 const HERE: Option<Peer> = Some(Peer { address: None, listening: Listening::Loopback });
 const UNIX: Option<Peer> = Some(Peer { address: None, listening: Listening::Unix });

@@ -174,3 +174,65 @@ async fn a_unix_socket_is_served_and_counts_as_this_machine() {
     assert_eq!(house.desk.pings()[0].from, None, "a Unix socket has no address");
     served.abort();
 }
+
+/// The clock stands and jumps to the next timer when nothing else happens: no limit of a test's own here.
+#[tokio::test(start_paused = true)]
+async fn a_head_that_does_not_come_is_waited_for_half_a_minute() {
+    for said in ["", "GET /ping/", "GET /ping/x HTTP/1.1\r\nHost: x\r\nX-More: "] {
+        let house = House::open();
+        let mut stream = TcpStream::connect(house.address).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let began = Instant::now();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap_or_default();
+        let waited = began.elapsed();
+        assert!((29..=31).contains(&waited.as_secs()), "{waited:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_has_nothing_more_to_say_is_closed_after_half_a_minute() {
+    let house = House::open();
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    stream.write_all(format!("{}\r\n", ping_line()).as_bytes()).await.unwrap();
+    let began = Instant::now();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+    assert!((29..=31).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_waited_for_ten_seconds_and_the_ping_counts() {
+    let house = House::open();
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    let head =
+        format!("POST /ping/{}/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf", uuid_of("backup"));
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let began = Instant::now();
+    let mut buffer = [0; 1024];
+    let n = stream.read(&mut buffer).await.unwrap();
+    assert!(buffer[..n].starts_with(b"HTTP/1.1 200 "));
+    assert!((9..=11).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert_eq!(&house.desk.pings()[0].body.as_ref().unwrap().tail[..], b"half");
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap_or_default();
+    assert!(began.elapsed().as_secs() <= 13, "then the connection is closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_five_seconds_at_most_and_a_ping_under_way_counts() {
+    let mut house = House::open();
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    let head =
+        format!("POST /ping/{} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf", uuid_of("backup"));
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut waits = house.desk.0.heard.subscribe();
+    waits.wait_for(|waits| *waits == 1).await.unwrap();
+    let began = Instant::now();
+    house.stop.take().unwrap().send(()).unwrap();
+    (&mut house.served).await.unwrap();
+    assert!((4..=6).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert_eq!(house.desk.pings().len(), 1, "handed over before the door is shut");
+    drop(stream);
+}

@@ -2,7 +2,33 @@
 
 use super::*;
 use crate::model::heartbeat::Draft;
+use proptest::prelude::*;
 use serde_json::json;
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,8}|[0-9*/,-]{1,3}( [0-9*/,-]{1,3}){4}|[0-9]{1,22}[smhdw]".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(2, 8, 3, |inner| proptest::collection::vec(inner, 0..3).prop_map(Value::from))
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_sent_is_taken_or_refused_by_its_field(
+        fields in proptest::collection::btree_map(proptest::sample::select(&FIELDS[..]), any_value(), 0..6),
+    ) {
+        let body = json!(fields);
+        if let Err(failure) = draft(&body) {
+            prop_assert_eq!(failure.status, 400);
+            let field = failure.field.unwrap();
+            prop_assert!(FIELDS.contains(&field.as_str()), "{} names {field}", body);
+        }
+    }
+}
 
 fn draft(value: &Value) -> Result<(String, Draft), Failure> {
     let channels = [ChannelName::new("ops"), ChannelName::new("dev")].into();
