@@ -2,7 +2,7 @@
 //! knows what the keys of a table mean.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use toml::de::DeTable;
@@ -68,7 +68,10 @@ fn parse<'t>(reader: &mut Reader<'_>, file: &'t File) -> (DeTable<'t>, bool) {
 
 /// The included files, each once, in the order of the patterns and of their names.
 fn includes(reader: &mut Reader<'_>, main: &Path, root: &Section<'_>) -> Vec<File> {
-    let mut files: BTreeSet<std::path::PathBuf> = [main.to_owned()].into();
+    // "./a" and "a" are one file.
+    let plain =
+        |path: &Path| -> PathBuf { path.components().filter(|part| *part != Component::CurDir).collect() };
+    let mut files = BTreeSet::from([plain(main)]);
     let mut read = Vec::new();
     let Some(patterns) = root.get("include").and_then(|item| match item.value.as_str() {
         Some(text) => Some(vec![(text, item)]),
@@ -91,7 +94,7 @@ fn includes(reader: &mut Reader<'_>, main: &Path, root: &Section<'_>) -> Vec<Fil
         let mut matches = matches;
         matches.sort();
         for path in matches {
-            if !files.insert(path.clone()) {
+            if !files.insert(plain(&path)) {
                 continue;
             }
             match reader.sources.read(&path) {

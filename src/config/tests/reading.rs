@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::{Memory, config};
 use crate::config::channel::ChannelConfig;
-use crate::config::{Listen, Role};
+use crate::config::{Config, Listen, Role};
 use crate::model::heartbeat::namespace;
+use crate::model::schedule::Zones;
 use crate::model::time::Span;
 
 const MAIN: &str = "/etc/overdue/config.toml";
@@ -143,6 +144,14 @@ fn a_file_that_two_patterns_match_is_read_once() {
         .read_config()
         .unwrap();
     assert_eq!(config.heartbeats.len(), 1, "nor is the main file included in itself");
+}
+
+#[test]
+fn a_config_in_the_current_folder_does_not_include_itself() {
+    let text = "include = [\"*.toml\"]\n[heartbeats.a]\ninterval = \"1h\"";
+    let memory = Memory::default().file("config.toml", text).file("./config.toml", text);
+    let config = Config::read(Path::new("./config.toml"), &memory, &Zones::bundled()).unwrap();
+    assert_eq!(config.heartbeats.len(), 1);
 }
 
 #[test]
