@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::Request;
@@ -173,9 +173,15 @@ impl<S: Routes> Connection<S> {
             let seat = Arc::clone(&answered);
             seat.begin();
             request.extensions_mut().insert(peer);
-            let answer = routes.clone().call(request);
+            let mut answer = Box::pin(routes.clone().call(request));
+            // Polled here once, so that a ping is in the mailbox as soon as its head has been read: hyper
+            // drops an answer that was never polled when it sees at the same time that the client has gone.
+            let first = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             async move {
-                let answer = answer.await;
+                let answer = match first {
+                    Poll::Ready(answer) => answer,
+                    Poll::Pending => answer.await,
+                };
                 seat.end();
                 answer
             }
