@@ -1,9 +1,35 @@
-//! overdue
+//! `overdue` tells people when a job did not run.
+//!
+//! This is the map. Imports go down only; `tests/floors.rs` holds that.
+//!
+//! | floor | modules | what they are |
+//! |---|---|---|
+//! | 6 | [`cli`] | people: arguments, exit codes, what is printed |
+//! | 5 | [`daemon`], [`telemetry`] | assembly: start, end, and what a config puts into force |
+//! | 4 | [`http`], [`deliver`], [`watch`] | the outside: in, out, and the config file; they never name each other |
+//! | 3 | [`engine`] | the one loop, the only owner of the machine |
+//! | 2 | [`store`] | where records are kept: journal and snapshots |
+//! | 1 | [`machine`], [`config`] | pure: decisions; text to values |
+//! | 0 | [`model`] | pure: the words |
+//!
+//! Four paths go through it, each a straight line down and, for what must travel up, a new event:
+//!
+//! * **A ping**: `http::ping` reads the head (that is its instant) and the body's tail, `engine::handle` takes it
+//!   into the mailbox, `engine::turns` lets `machine::ping` decide, `machine::apply` makes the records true,
+//!   `engine::ledger` has the batch written and then answers 200.
+//! * **A deadline**: `engine::turns` sleeps to the machine's next wake-up, empties the mailbox, and lets time
+//!   pass: `machine::wheel` names who is due, `machine::deadline` decides, `machine::incident` queues alerts.
+//! * **A config edit**: `watch` sees the file, `config` makes values or tells every problem, `daemon` puts them
+//!   into force, `machine::reload` works the difference off a thousand heartbeats a turn.
+//! * **An alert**: `machine::delivery` says which delivery may go, and once its record is written `engine` hands
+//!   it to `deliver`, which tries it once and comes back with an event.
 
 // Floor 6: people.
 pub mod cli;
 
 // Floor 5: assembly.
+pub mod daemon;
+pub mod telemetry;
 
 // Floor 4: the outside.
 pub mod deliver;

@@ -1,4 +1,128 @@
-//! Floor 6: people. Knows arguments and exit codes; never decides what happens to a heartbeat.
+//! Floor 6: people. The arguments, the exit codes, and what is printed.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+// The documentation of the arguments is what `--help` prints: plain text, not Markdown.
+#![allow(clippy::doc_markdown)]
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::engine::clock::{Clock as _, SystemClock};
 
 pub mod check;
+mod serve;
+mod status;
+
+/// Exit codes after sysexits(3).
+pub(crate) mod exit {
+    /// All well.
+    pub(crate) const OK: u8 = 0;
+    /// The arguments cannot be used.
+    pub(crate) const USAGE: u8 = 64;
+    /// A fault of overdue itself.
+    pub(crate) const INTERNAL: u8 = 70;
+    /// The config has problems.
+    pub(crate) const CONFIG: u8 = 78;
+}
+
+/// Tells people when a job did not run.
+///
+/// Each job pings a URL when it starts and ends; a ping that is late, a failing exit code, or a run that
+/// never ends becomes an incident, and the incident a webhook.
+#[derive(Debug, Parser)]
+#[command(name = "overdue", version, propagate_version = true, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon in the foreground
+    ///
+    /// It listens for pings, keeps its state in the state folder, and reloads the config when the file
+    /// changes or on SIGHUP. Stop it with Ctrl-C or SIGTERM.
+    #[command(
+        after_help = "Exit codes: 0 stopped, 64 usage, 70 internal, 71 cannot listen, 73 state folder unusable or \
+                            in use, 74 corrupt state, 78 bad config."
+    )]
+    Serve(ConfigArgument),
+    /// Validate a config and show what it expects when
+    ///
+    /// Prints each heartbeat with its schedule and next due times, or every problem at once as
+    /// file:line:column. Touches no state.
+    #[command(after_help = "Exit codes: 0 the config is good, 64 usage, 78 it has problems.")]
+    Check {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask a running daemon how a heartbeat stands, and for its ping URL
+    ///
+    /// An API key is taken from $OVERDUE_API_KEY when the daemon wants one.
+    #[command(
+        after_help = "Exit codes: 0 all well, 1 something late, 2 something down, 3 not reachable, 64 usage."
+    )]
+    Status {
+        /// Where the daemon listens
+        #[arg(long, env = "OVERDUE_URL", default_value = "http://127.0.0.1:8080")]
+        url: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// The heartbeat; without it, all of them
+        slug: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ConfigArgument {
+    /// The config file
+    #[arg(
+        long,
+        short,
+        env = "OVERDUE_CONFIG",
+        default_value = "/etc/overdue/config.toml",
+        value_name = "FILE"
+    )]
+    config: PathBuf,
+}
+
+/// Runs the program with these arguments, the name of the program first.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
+            return match error.print() {
+                Ok(()) => ExitCode::from(code),
+                Err(_) => ExitCode::from(exit::INTERNAL),
+            };
+        }
+    };
+    ExitCode::from(match arguments.command {
+        Command::Serve(ConfigArgument { config }) => serve::serve(&config),
+        Command::Check { config: ConfigArgument { config }, json } => {
+            let (zones, now) = (crate::daemon::zones(), SystemClock.now());
+            check::check(&config, json, &zones, now, &mut io::stdout().lock()).unwrap_or(exit::INTERNAL)
+        }
+        Command::Status { url, json, slug } => status::status(&url, json, slug.as_deref()),
+    })
+}
+
+/// Prints to standard output. A reader that has gone (`| head`) is no fault.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
+}
+
+/// Prints to standard error.
+fn complain(text: &str) {
+    let mut err = io::stderr().lock();
+    writeln!(err, "overdue: {text}").ok();
+}

@@ -65,8 +65,9 @@ pub struct Machine {
     issued: u64,
     /// Whether pings can be heard; until then no deadline fires.
     hearing: bool,
-    /// Since when this life has been deaf, until it hears.
-    deaf_since: Timestamp,
+    /// Since when this life has been deaf, until it hears. `None` in the very first life: nobody can have
+    /// pinged before it.
+    deaf_since: Option<Timestamp>,
     reload: Option<Progress>,
 }
 
@@ -108,7 +109,7 @@ impl Machine {
             life: Life(Uuid::nil()),
             issued: 0,
             hearing: false,
-            deaf_since: Timestamp::MIN,
+            deaf_since: None,
             reload: None,
         };
         for place in 0..machine.state.beats.places() {
@@ -141,8 +142,8 @@ impl Machine {
             Event::Began { life, version } => {
                 self.life = life;
                 self.issued = 0;
-                self.deaf_since = now;
                 if let Some(last_mark) = self.state.core.alive {
+                    self.deaf_since = Some(now);
                     self.was_deaf(last_mark, now, &mut out);
                 }
                 self.commit(Record::Began { at: now, life, version }, &mut out);
@@ -150,7 +151,9 @@ impl Machine {
             }
             Event::Hearing => {
                 self.hearing = true;
-                self.was_deaf(self.deaf_since, now, &mut out);
+                if let Some(from) = self.deaf_since.take() {
+                    self.was_deaf(from, now, &mut out);
+                }
                 if self.state.core.deaf {
                     self.commit(Record::Alive { at: now }, &mut out);
                 }

@@ -135,6 +135,11 @@ impl View<'_> {
         self.machine.beat(place).map(|beat| self.show(beat))
     }
 
+    /// How many heartbeats there are.
+    pub fn living(&self) -> usize {
+        self.machine.state.living()
+    }
+
     /// Whether a ping for this target would find its heartbeat.
     pub fn knows(&self, target: &Target) -> bool {
         self.machine.state.find_living(target).is_some()

@@ -1,0 +1,83 @@
+//! A config in force: what each part of the daemon is handed of it, at the start and on every reload.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::config::problem::Problem;
+use crate::config::secret::Secret;
+use crate::deliver::Targets;
+use crate::http::HttpSettings;
+use crate::machine::event::Reload;
+use crate::model::heartbeat::namespace;
+use crate::model::schedule::Zones;
+
+/// The parts of a config that are watched rather than sent.
+pub(super) struct InForce {
+    pub(super) http: watch::Sender<Arc<HttpSettings>>,
+    pub(super) targets: watch::Sender<Arc<Targets>>,
+    pub(super) alive_url: watch::Sender<Option<Secret>>,
+    /// The ping key of the state folder, when the config has none.
+    own_ping_key: String,
+    zones: Zones,
+}
+
+impl InForce {
+    pub(super) fn new(config: &Config, own_ping_key: String, zones: Zones) -> Self {
+        Self {
+            http: watch::Sender::new(Arc::new(http_settings(config, &own_ping_key, &zones))),
+            targets: watch::Sender::new(Arc::new(config.channels.clone())),
+            alive_url: watch::Sender::new(config.server.alive_url.clone()),
+            own_ping_key,
+            zones,
+        }
+    }
+
+    /// The namespace of the state folder's own ping key, when that is the one in use.
+    pub(super) fn own_namespace(&self, config: &Config) -> Option<uuid::Uuid> {
+        config.server.ping_key.is_none().then(|| namespace(&self.own_ping_key))
+    }
+
+    /// What the machine takes of a config.
+    ///
+    /// # Errors
+    /// When two heartbeats have one UUID.
+    pub(super) fn reload_event(&self, config: &Config) -> Result<Reload, Vec<Problem>> {
+        let namespace = namespace(ping_key(config, &self.own_ping_key));
+        Ok(Reload {
+            settings: config.settings(namespace),
+            channels: config.model_channels(),
+            heartbeats: config.declarations(namespace)?,
+        })
+    }
+
+    /// Hands the rest of a config to those who watch for it.
+    pub(super) fn put(&self, config: &Config) {
+        self.http.send_replace(Arc::new(http_settings(config, &self.own_ping_key, &self.zones)));
+        self.targets.send_replace(Arc::new(config.channels.clone()));
+        self.alive_url.send_if_modified(|before| {
+            let now = config.server.alive_url.clone();
+            let other = *before != now;
+            *before = now;
+            other
+        });
+    }
+}
+
+fn ping_key<'a>(config: &'a Config, own: &'a str) -> &'a str {
+    config.server.ping_key.as_ref().map_or(own, Secret::expose)
+}
+
+fn http_settings(config: &Config, own_ping_key: &str, zones: &Zones) -> HttpSettings {
+    let server = &config.server;
+    HttpSettings {
+        base_url: server.base_url.clone(),
+        ping_key: ping_key(config, own_ping_key).to_owned(),
+        trusted_proxies: server.trusted_proxies.clone(),
+        body_limit: server.body_limit as usize,
+        api_keys: server.api_keys.clone(),
+        channels: config.channels.keys().cloned().collect(),
+        zones: zones.clone(),
+    }
+}

@@ -1,0 +1,127 @@
+//! From the state folder to a state: the lock, the snapshot, the records after it, and the ping key that
+//! the daemon made for itself.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::config;
+use crate::daemon::Failure;
+use crate::machine::beat::Beat;
+use crate::machine::state::{Core, State};
+use crate::store::Durability;
+use crate::store::folder::{Folder, StateFolder};
+use crate::store::journal::SegmentJournal;
+use crate::store::recover::{Found, Recovered, recover};
+use crate::store::snapshot::SnapshotFiles;
+
+/// What the state folder gave.
+pub(super) struct Kept {
+    pub(super) state: State,
+    pub(super) recovered: Recovered,
+    pub(super) journal: SegmentJournal<StateFolder>,
+    pub(super) snapshots: SnapshotFiles<StateFolder>,
+    pub(super) folder: StateFolder,
+}
+
+/// Locks the folder and recovers what it holds.
+pub(super) fn open(dir: &Path, durability: config::Durability) -> Result<Kept, Failure> {
+    let durability = match durability {
+        config::Durability::Fsync => Durability::Fsync,
+        config::Durability::Relaxed => Durability::Relaxed,
+    };
+    let folder = StateFolder::open(dir)?;
+    let mut building = Building::default();
+    let recovered = recover::<_, Core, Beat>(&folder, |found| building.take(found))?;
+    for warning in &recovered.warnings {
+        tracing::warn!("{warning}");
+    }
+    let unwritable = |source| Failure::StateFolder(format!("state folder {}: {source}", dir.display()));
+    let journal = SegmentJournal::open(folder.clone(), durability, &recovered).map_err(unwritable)?;
+    let snapshots = SnapshotFiles::open(folder.clone(), &recovered);
+    Ok(Kept { state: building.finish(), recovered, journal, snapshots, folder })
+}
+
+/// A state in the making: first the snapshot's core and heartbeats, then records.
+#[derive(Default)]
+struct Building {
+    core: Core,
+    beats: Vec<Beat>,
+    state: Option<State>,
+}
+
+impl Building {
+    fn take(&mut self, found: Found<Core, Beat>) {
+        match found {
+            Found::State(_, core) => self.core = core,
+            Found::Item(beat) => self.beats.push(beat),
+            Found::Record(_, record) => {
+                let (core, beats) = (&mut self.core, &mut self.beats);
+                let restore = || State::restore(std::mem::take(core), std::mem::take(beats).into_iter());
+                self.state.get_or_insert_with(restore).apply(&record);
+            }
+        }
+    }
+
+    fn finish(self) -> State {
+        self.state.unwrap_or_else(|| State::restore(self.core, self.beats.into_iter()))
+    }
+}
+
+/// The ping key that is kept in the state folder; made when there is none yet.
+pub(super) fn ping_key(folder: &StateFolder) -> Result<String, Failure> {
+    let path = folder.path().join("ping_key");
+    let failed = |source: io::Error| {
+        Failure::StateFolder(format!(
+            "{}: {source}. Check who owns the file, or set server.ping_key",
+            path.display()
+        ))
+    };
+    match File::open(&path) {
+        Ok(mut file) => {
+            let mut key = String::new();
+            file.read_to_string(&mut key).map_err(failed)?;
+            let key = key.trim_end().to_owned();
+            if key.is_empty() {
+                return Err(failed(io::Error::other("it is empty")));
+            }
+            Ok(key)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+            // Whole or not at all: half a key would be another key.
+            let temporary = path.with_extension("tmp");
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&temporary)
+                .map_err(failed)?;
+            writeln!(file, "{key}").and_then(|()| file.sync_all()).map_err(failed)?;
+            std::fs::rename(&temporary, &path).map_err(failed)?;
+            folder.sync().map_err(failed)?;
+            Ok(key)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ping_key_is_made_once_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = StateFolder::open(dir.path()).unwrap();
+        let key = ping_key(&folder).unwrap();
+        assert_eq!(key.len(), 64);
+        assert_eq!(ping_key(&folder).unwrap(), key);
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(dir.path().join("ping_key")).unwrap().permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,93 @@
+//! Puts a changed config into force, or says why it is not.
+
+use tokio::sync::{mpsc, watch as channel};
+
+use crate::config::Config;
+use crate::config::change::Change;
+use crate::config::problem::Problem;
+use crate::daemon::force::InForce;
+use crate::daemon::systemd;
+use crate::engine::handle::Handle;
+use crate::http::ConfigHealth;
+use crate::watch::Loaded;
+
+/// Follows the config file for as long as the daemon lives.
+pub(super) async fn follow(
+    mut reloads: mpsc::Receiver<Loaded>,
+    engine: Handle,
+    in_force: InForce,
+    health: channel::Sender<ConfigHealth>,
+) {
+    while let Some(loaded) = reloads.recv().await {
+        match loaded {
+            Loaded::Asked => systemd::reloading(),
+            Loaded::Accepted { config, change } => {
+                accept(&config, &change, &engine, &in_force, &health).await;
+                let total = engine.ask(|view| view.living()).await.unwrap_or_default();
+                systemd::ready(total);
+            }
+            Loaded::Rejected { problems } => {
+                tracing::error!(
+                    "the config has {} problem(s): nothing changes, the one before goes on",
+                    problems.len()
+                );
+                refuse(&problems, &health);
+            }
+            Loaded::HeldBack { problem } => {
+                tracing::error!("the new config is held back, the one before goes on");
+                refuse(&[problem], &health);
+            }
+        }
+    }
+}
+
+async fn accept(
+    config: &Config,
+    change: &Change,
+    engine: &Handle,
+    in_force: &InForce,
+    health: &channel::Sender<ConfigHealth>,
+) {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    if !change.needs_restart.is_empty() {
+        tracing::warn!("{} changed: that takes a restart; the rest applies", change.needs_restart.join(", "));
+    }
+    if change.ping_key {
+        tracing::warn!("server.ping_key changed: every ping URL that is derived from it is another now");
+    }
+    let reload = match in_force.reload_event(config) {
+        Ok(reload) => reload,
+        Err(problems) => {
+            tracing::error!(
+                "the config has {} problem(s): nothing changes, the one before goes on",
+                problems.len()
+            );
+            return refuse(&problems, health);
+        }
+    };
+    in_force.put(config);
+    if let Err(error) = engine.reload(reload, config.state.snapshot_interval).await {
+        tracing::error!(%error, "the new config could not be put into force");
+        return;
+    }
+    health.send_replace(ConfigHealth {
+        ok: true,
+        loaded_at: engine.now(),
+        problems: Vec::new(),
+        warnings: config.warnings.iter().map(ToString::to_string).collect(),
+    });
+}
+
+/// The log has the problems in full; `/readyz` shows them too.
+fn refuse(problems: &[Problem], health: &channel::Sender<ConfigHealth>) {
+    for problem in problems {
+        tracing::error!("{problem}");
+    }
+    health.send_modify(|health| {
+        health.ok = false;
+        health.problems = problems.iter().map(ToString::to_string).collect();
+    });
+    systemd::reload_refused();
+}

@@ -1,0 +1,26 @@
+//! The log: where it goes and what it looks like, nothing else. On a terminal with colour and time; under
+//! systemd without either, since the journal has its own. `OVERDUE_LOG` sets the level (`info`, `debug`,
+//! or a filter such as `overdue::deliver=debug`).
+#![allow(clippy::disallowed_methods)]
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+/// Sends the log to standard error.
+///
+/// # Errors
+/// When `OVERDUE_LOG` is not a filter.
+pub fn init() -> Result<(), String> {
+    let wanted = std::env::var("OVERDUE_LOG").unwrap_or_else(|_| "info".to_owned());
+    let filter = EnvFilter::try_new(&wanted)
+        .map_err(|error| format!("OVERDUE_LOG={wanted:?} is not a filter ({error}): try info or debug"))?;
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        log.without_time().with_target(false).init();
+    } else {
+        log.with_target(false).init();
+    }
+    Ok(())
+}
