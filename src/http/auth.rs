@@ -4,15 +4,15 @@
 use std::net::IpAddr;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, FORWARDED, HOST, ORIGIN, VIA};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use crate::config::{ApiKey, Role};
 use crate::http::HttpSettings;
 use crate::http::body;
+use crate::http::listen::{AbsoluteForm, Listening, Peer};
 use crate::http::rejection::Failure;
-use crate::http::serve::{Listening, Peer};
 
 /// What is known of a request.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +21,8 @@ pub(crate) struct Facts<'a> {
     pub method: &'a Method,
     /// Its headers.
     pub headers: &'a HeaderMap,
-    /// Its URL; with a host only when the client wrote the absolute form.
-    pub uri: &'a Uri,
+    /// The host in its URL, when the client wrote the absolute form.
+    pub absolute: Option<&'a AbsoluteForm>,
     /// Where it came from; `None` is nowhere known, so nowhere trusted.
     pub peer: Option<Peer>,
 }
@@ -157,7 +157,7 @@ fn keyless(settings: &HttpSettings, facts: Facts<'_>) -> Result<(), Failure> {
         (Some(host), None) => host.to_str().ok(),
         (None, _) | (Some(_), Some(_)) => None,
     };
-    let absolute = facts.uri.authority().is_none_or(|authority| loopback_host(authority.as_str()));
+    let absolute = facts.absolute.is_none_or(|AbsoluteForm(host)| loopback_host(host.as_str()));
     if !host.is_some_and(loopback_host) || !absolute {
         return Err(forbidden(format!(
             "Without API keys the API answers only to one Host header that is a loopback name, such as localhost. {SET_A_KEY}"

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use warp::reply::Response;
@@ -12,7 +12,7 @@ use warp::{Filter, Rejection};
 
 use crate::http::Door;
 use crate::http::auth::{Facts, decide};
-use crate::http::listen::Peer;
+use crate::http::listen::{AbsoluteForm, Peer};
 use crate::http::rejection::{Failure, json_response};
 use crate::http::seam::Engine;
 
@@ -31,9 +31,10 @@ pub(crate) fn routes<E: Engine>(
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<Peer>())
-        .and_then(move |method, headers, peer| {
+        .and(warp::ext::optional::<AbsoluteForm>())
+        .and_then(move |method, headers, peer, absolute| {
             let door = Arc::clone(&door);
-            async move { Ok::<_, Rejection>(ready(&door, &method, &headers, peer).await?) }
+            async move { Ok::<_, Rejection>(ready(&door, &method, &headers, peer, absolute).await?) }
         });
     alive.or(ready).unify()
 }
@@ -50,9 +51,10 @@ async fn ready<E: Engine>(
     method: &Method,
     headers: &HeaderMap,
     peer: Option<Peer>,
+    absolute: Option<AbsoluteForm>,
 ) -> Result<Response, Failure> {
     only_reading(method)?;
-    let facts = Facts { method, headers, uri: &Uri::from_static("/readyz"), peer };
+    let facts = Facts { method, headers, absolute: absolute.as_ref(), peer };
     let insider = decide(&door.settings(), facts).is_ok();
     let turns = matches!(timeout(LOOP_LIMIT, door.engine.turn()).await, Ok(Ok(())));
     let config = door.config.borrow().clone();

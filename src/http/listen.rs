@@ -7,6 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
+use http::uri::Authority;
 use listenfd::ListenFd;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
@@ -21,6 +22,10 @@ pub struct Peer {
     /// What it came in by.
     pub listening: Listening,
 }
+
+/// The host of a request whose URL was written in the absolute form, as to a proxy. An extension too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AbsoluteForm(pub Authority);
 
 /// What kind of socket a request came in by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +110,9 @@ impl Listener {
         }
     }
 
-    /// Takes the sockets that systemd passed; none when it passed none. Within a runtime, and once: it
-    /// removes the variables that tell of them, so that no child takes them for its own.
+    /// Takes the sockets that systemd passed; none when it passed none. Within a runtime, once, and before
+    /// other threads look at the environment: it removes the variables that tell of the sockets, so that
+    /// no child takes them for its own.
     ///
     /// # Errors
     /// When one is neither a TCP nor a Unix stream socket.

@@ -22,8 +22,9 @@ use tokio::time::{sleep, timeout};
 use tower_service::Service;
 use warp::reply::Response;
 
-use crate::http::listen::Stream;
+use crate::http::listen::{AbsoluteForm, Stream};
 pub use crate::http::listen::{ListenError, Listener, Listening, Peer};
+use crate::http::rejection::Failure;
 use crate::http::seats::{Seat, Seats};
 
 /// How long a request head may take, and how long a connection may be idle.
@@ -173,7 +174,17 @@ impl<S: Routes> Connection<S> {
             let seat = Arc::clone(&answered);
             seat.begin();
             request.extensions_mut().insert(peer);
-            let mut answer = Box::pin(routes.clone().call(request));
+            if let Some(host) = request.uri().authority().cloned() {
+                request.extensions_mut().insert(AbsoluteForm(host));
+            }
+            let mut routes = routes.clone();
+            let mut answer = Box::pin(async move {
+                // `CONNECT host:port` has no path, and warp's path filters panic without one.
+                if request.uri().path_and_query().is_none() {
+                    return Ok(Failure::not_found("There is nothing at this address.").into_response());
+                }
+                routes.call(request).await
+            });
             // Polled here once, so that a ping is in the mailbox as soon as its head has been read: hyper
             // drops an answer that was never polled when it sees at the same time that the client has gone.
             let first = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));

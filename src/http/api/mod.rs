@@ -10,9 +10,9 @@ use std::sync::Arc;
 use bytes::Buf;
 use futures_util::Stream;
 use http::header::LOCATION;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::json;
-use warp::path::FullPath;
+use warp::path::Tail;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
@@ -21,7 +21,7 @@ use crate::engine::handle::Refused;
 use crate::http::api::list::Wanted;
 use crate::http::auth::{Facts, decide, is_json};
 use crate::http::body::{Unread, read_whole};
-use crate::http::listen::Peer;
+use crate::http::listen::{AbsoluteForm, Peer};
 use crate::http::rejection::{Failure, json_response};
 use crate::http::seam::Engine;
 use crate::http::{Door, HttpSettings};
@@ -35,7 +35,7 @@ const BODY_MAX: usize = 1024 * 1024;
 /// A request but for its body.
 struct Request {
     method: Method,
-    uri: Uri,
+    absolute: Option<AbsoluteForm>,
     query: Vec<(String, String)>,
     headers: HeaderMap,
     peer: Option<Peer>,
@@ -47,17 +47,16 @@ pub(crate) fn routes<E: Engine>(
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
     warp::path!("api" / "v1" / ..)
         .and(warp::path::tail())
-        .and(warp::path::full())
         .and(warp::method())
         .and(warp::query::<Vec<(String, String)>>())
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<Peer>())
+        .and(warp::ext::optional::<AbsoluteForm>())
         .and(warp::body::stream())
-        .and_then(move |tail: warp::path::Tail, path: FullPath, method, query, headers, peer, stream| {
+        .and_then(move |tail: Tail, method, query, headers, peer, absolute, stream| {
             let door = Arc::clone(&door);
             async move {
-                let uri = path.as_str().parse().unwrap_or_default();
-                let request = Request { method, uri, query, headers, peer };
+                let request = Request { method, absolute, query, headers, peer };
                 Ok::<_, Rejection>(answer(&door, tail.as_str(), request, stream).await?)
             }
         })
@@ -76,8 +75,8 @@ where
     X: Send + 'static,
 {
     let settings = door.settings();
-    let Request { method, uri, headers, peer, .. } = &request;
-    let role = decide(&settings, Facts { method, headers, uri, peer: *peer })?;
+    let Request { method, absolute, headers, peer, .. } = &request;
+    let role = decide(&settings, Facts { method, headers, absolute: absolute.as_ref(), peer: *peer })?;
     let path = path.strip_suffix('/').unwrap_or(path);
     match (path.split_once('/'), method) {
         (None, _) if path != "heartbeats" => Err(nothing_here()),

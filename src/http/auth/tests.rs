@@ -1,6 +1,7 @@
 //! Who is let in, as tables.
 
 use super::*;
+use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
 
@@ -31,7 +32,7 @@ fn ask(
     list: &[(&str, &str)],
 ) -> Result<Role, u16> {
     let headers = headers(list);
-    let facts = Facts { method, headers: &headers, uri: &Uri::from_static("/api/v1/heartbeats"), peer };
+    let facts = Facts { method, headers: &headers, absolute: None, peer };
     decide(settings, facts).map_err(|failure| failure.status.as_u16())
 }
 
@@ -114,12 +115,11 @@ fn without_keys_the_host_must_be_one_loopback_name() {
         headers.append("host", HeaderValue::from_static("localhost"));
         headers
     };
-    let uri = Uri::from_static("/");
-    let facts = Facts { method: &Method::GET, headers: &twice, uri: &uri, peer: HERE };
+    let facts = Facts { method: &Method::GET, headers: &twice, absolute: None, peer: HERE };
     assert_eq!(decide(&open(), facts).unwrap_err().status, 403, "two hosts");
-    let absolute = Uri::from_static("http://example.org/api/v1/heartbeats");
+    let absolute = AbsoluteForm(Authority::from_static("example.org"));
     let one = headers(&[("host", "localhost")]);
-    let facts = Facts { method: &Method::GET, headers: &one, uri: &absolute, peer: HERE };
+    let facts = Facts { method: &Method::GET, headers: &one, absolute: Some(&absolute), peer: HERE };
     assert_eq!(decide(&open(), facts).unwrap_err().status, 403, "a foreign absolute form");
 }
 
@@ -221,8 +221,8 @@ fn pages_of_other_sites_are_never_answered() {
 #[test]
 fn a_denial_says_how_to_set_a_key() {
     let headers = headers(&[("host", "localhost")]);
-    let uri = Uri::from_static("/");
     let denied =
-        decide(&open(), Facts { method: &Method::GET, headers: &headers, uri: &uri, peer: NET }).unwrap_err();
+        decide(&open(), Facts { method: &Method::GET, headers: &headers, absolute: None, peer: NET })
+            .unwrap_err();
     assert!(denied.message.contains("[[server.api_keys]]"), "{}", denied.message);
 }

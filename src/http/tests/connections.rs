@@ -244,3 +244,51 @@ async fn a_stop_waits_five_seconds_at_most_and_a_ping_under_way_counts() {
     assert_eq!(house.desk.pings().len(), 1, "handed over before the door is shut");
     drop(stream);
 }
+
+/// In the released program a panic ends the process: no request line may cause one.
+#[tokio::test]
+async fn no_request_line_brings_the_door_down() {
+    const METHODS: [&str; 6] = ["GET", "POST", "CONNECT", "OPTIONS", "HEAD", "X"];
+    const PIECES: [&str; 24] = [
+        "/",
+        "//",
+        "?",
+        "#",
+        "%",
+        "%ff",
+        "%2F",
+        "ping",
+        "start",
+        "256",
+        "api/v1",
+        "heartbeats",
+        "*",
+        ":",
+        "@",
+        "[::1]",
+        "http://",
+        "localhost:80",
+        "\\",
+        "é",
+        "{",
+        "..",
+        "rid=",
+        "&limit=",
+    ];
+    let house = House::open();
+    let uuid = uuid_of("backup").to_string();
+    // A fixed walk through the choices, the same on every run.
+    let mut seed = 1_u64;
+    let mut choose = |n: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % n
+    };
+    for _ in 0..2_000 {
+        let method = METHODS[choose(METHODS.len())];
+        let many = choose(7);
+        let target: String = (0..many).map(|_| PIECES.get(choose(25)).copied().unwrap_or(&uuid)).collect();
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let answer = house.raw(request).await;
+        assert!((200..500).contains(&answer.status), "{method} {target}: {answer:?}");
+    }
+}

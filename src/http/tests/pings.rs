@@ -298,3 +298,30 @@ async fn a_reload_takes_effect_on_the_next_ping() {
     });
     assert_eq!(house.get(path).await.status, 200);
 }
+
+#[tokio::test]
+async fn strange_targets_are_answered_and_never_stumbled_over() {
+    let house = House::open();
+    let uuid = uuid_of("backup");
+    for (target, status) in [
+        (format!("/ping/{uuid}?%ff=%&&==&rid2=x#"), 200),
+        (format!("/ping/{uuid}?"), 200),
+        (format!("/ping/{uuid}?rid=x&rid={RID}"), 200),
+        (format!("http://anywhere/ping/{uuid}"), 200),
+        (format!("//ping/{uuid}"), 404),
+        (format!("/ping/{uuid}%2Fstart"), 404),
+        ("*".to_owned(), 404),
+        ("http://anywhere".to_owned(), 404),
+        ("http://anywhere?x".to_owned(), 404),
+        ("/".to_owned(), 404),
+        ("/api/v1".to_owned(), 404),
+        ("/api/v1/".to_owned(), 404),
+        ("/%00".to_owned(), 404),
+    ] {
+        let answer = house.get(&target).await;
+        assert_eq!(answer.status, status, "{target}");
+    }
+    assert_eq!(house.desk.pings().len(), 4);
+    assert_eq!(house.send("CONNECT", "localhost:80", &[], "").await.status, 404);
+    assert_eq!(house.send("OPTIONS", "*", &[], "").await.status, 404);
+}
