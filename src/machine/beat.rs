@@ -183,6 +183,11 @@ impl Beat {
         }
     }
 
+    /// Since when blind windows may have hidden a ping: the last finish.
+    pub(crate) fn unheard_since(&self) -> Timestamp {
+        self.last_finish.unwrap_or(self.created_at)
+    }
+
     /// The history, made on first use.
     pub(crate) fn history_mut(&mut self) -> &mut History {
         self.history.get_or_insert_default()

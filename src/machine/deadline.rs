@@ -3,6 +3,7 @@
 
 use crate::machine::beat::{Beat, Standing};
 use crate::machine::blind::SETTLE_MAX;
+use crate::machine::incident::Blow;
 use crate::machine::record::Record;
 use crate::machine::{Machine, TURN, Transition};
 use crate::model::id::RunId;
@@ -56,13 +57,25 @@ impl Machine {
             let at = at.max(before);
             before = at;
             let slug = beat.heartbeat.slug.clone();
-            let status_before = beat.status(at - Span::from_millis(1));
+            let mut blow = Blow {
+                cause: Cause::Missed,
+                at,
+                run: None,
+                exit_code: None,
+                due: beat.due,
+                unheard_from: beat.due,
+                since: beat.unheard_since(),
+                status_before: beat.status(at - Span::from_millis(1)),
+            };
             match what {
                 Passing::Overrun(run) => {
+                    (blow.cause, blow.run, blow.due) = (Cause::Overran, Some(run), None);
+                    blow.unheard_from =
+                        beat.open_runs.iter().find(|open| open.id == run).map(|open| open.started_at);
                     self.commit(Record::RunOverran { at, slug, run }, out);
-                    self.open(place, Cause::Overran, Some(run), None, at, status_before, now, out);
+                    self.open(place, &blow, now, out);
                 }
-                Passing::Missed => self.missed(place, at, until, status_before, now, out),
+                Passing::Missed => self.missed(place, &blow, until, now, out),
                 Passing::Reminder => self.remind(place, at, now, out),
                 Passing::PauseOver => self.resume(place, at, out),
                 Passing::Forget => self.commit(Record::Forgotten { at: now, slug }, out),
@@ -126,20 +139,12 @@ impl Machine {
     }
 
     /// A period's deadline passed, and perhaps those of further periods.
-    fn missed(
-        &mut self,
-        place: u32,
-        first: Timestamp,
-        until: Timestamp,
-        status_before: &'static str,
-        now: Timestamp,
-        out: &mut Transition,
-    ) {
+    fn missed(&mut self, place: u32, blow: &Blow, until: Timestamp, now: Timestamp, out: &mut Transition) {
         let Some(beat) = self.beat(place) else { return };
-        let (slug, missed_due) = (beat.heartbeat.slug.clone(), beat.due);
+        let slug = beat.heartbeat.slug.clone();
         let was_down = beat.standing == Standing::Down;
         let mut probe = beat.clone_for_schedule();
-        let (mut at, mut periods) = (first, 0_u32);
+        let (mut at, mut periods) = (blow.at, 0_u32);
         // The period that opens the incident stands alone; later ones are told together.
         loop {
             periods += 1;
@@ -151,10 +156,7 @@ impl Machine {
             at = at.max(next);
         }
         self.commit(Record::PeriodsMissed { at, slug, periods, due: probe.due }, out);
-        if !was_down {
-            let Some(due) = missed_due else { return };
-            self.open_missed(place, due, at, status_before, now, out);
-        }
+        self.open(place, blow, now, out);
     }
 }
 

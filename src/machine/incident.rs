@@ -9,7 +9,7 @@ use crate::machine::record::{Alerted, IncidentOpened, Queued, Record};
 use crate::machine::{Machine, Transition};
 use crate::model::channel::{Channel, ChannelName};
 use crate::model::id::{DeliveryId, IncidentId, RunId, Slug};
-use crate::model::incident::{Alert, BlindWindow, Cause, Incident, Reason};
+use crate::model::incident::{Alert, Cause, Incident, Reason};
 use crate::model::time::Timestamp;
 
 /// What an alert is about.
@@ -21,78 +21,43 @@ pub(super) struct About {
     pub(super) status_before: &'static str,
 }
 
-impl Machine {
-    /// A run failed or overran. A heartbeat that is already down stays so, without a second incident.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one decision with all it depends on, called from two places"
-    )]
-    pub(super) fn open(
-        &mut self,
-        place: u32,
-        cause: Cause,
-        run: Option<RunId>,
-        exit_code: Option<u8>,
-        at: Timestamp,
-        status_before: &'static str,
-        now: Timestamp,
-        out: &mut Transition,
-    ) {
-        let Some(beat) = self.beat(place).filter(|beat| beat.standing != Standing::Down) else { return };
-        let started_at = run.and_then(|id| beat.ended_run(id)).and_then(|run| run.started_at);
-        let unheard_from = started_at.filter(|_| cause == Cause::Overran);
-        let (blind, maybe_unheard) = self.blindness(place, unheard_from, at);
-        let opened = IncidentOpened {
-            at,
-            slug: beat.heartbeat.slug.clone(),
-            incident: IncidentId(self.fresh_id()),
-            cause,
-            exit_code,
-            run,
-            due: None,
-            blind,
-            maybe_unheard,
-            channels: self.channels_of(place, out),
-        };
-        self.opened(place, opened, status_before, now, out);
-    }
+/// What takes a heartbeat down.
+pub(super) struct Blow {
+    pub(super) cause: Cause,
+    /// The deadline that passed, or the failing ping's instant.
+    pub(super) at: Timestamp,
+    pub(super) run: Option<RunId>,
+    pub(super) exit_code: Option<u8>,
+    /// When the missed period was due.
+    pub(super) due: Option<Timestamp>,
+    /// From when on a ping could have come that would have kept it up.
+    pub(super) unheard_from: Option<Timestamp>,
+    /// The last finish before it: windows since then are named.
+    pub(super) since: Timestamp,
+    pub(super) status_before: &'static str,
+}
 
-    /// A period passed without a ping.
-    pub(super) fn open_missed(
-        &mut self,
-        place: u32,
-        due: Timestamp,
-        at: Timestamp,
-        status_before: &'static str,
-        now: Timestamp,
-        out: &mut Transition,
-    ) {
-        let Some(slug) = self.beat(place).map(|beat| beat.heartbeat.slug.clone()) else { return };
-        let (blind, maybe_unheard) = self.blindness(place, Some(due), at);
+impl Machine {
+    /// Opens an incident. A heartbeat that is already down stays so, without a second one.
+    pub(super) fn open(&mut self, place: u32, blow: &Blow, now: Timestamp, out: &mut Transition) {
+        let Some(beat) = self.beat(place).filter(|beat| beat.standing != Standing::Down) else { return };
+        let slug = beat.heartbeat.slug.clone();
+        let blind = self.state.core.hearing.since(blow.since);
+        let unheard = |from: Timestamp| blind.iter().any(|w| w.from < blow.at && w.to > from);
         let opened = IncidentOpened {
-            at,
+            at: blow.at,
             slug,
             incident: IncidentId(self.fresh_id()),
-            cause: Cause::Missed,
-            exit_code: None,
-            run: None,
-            due: Some(due),
+            cause: blow.cause,
+            exit_code: blow.exit_code,
+            run: blow.run,
+            due: blow.due,
+            maybe_unheard: blow.unheard_from.is_some_and(unheard),
             blind,
-            maybe_unheard,
             channels: self.channels_of(place, out),
         };
-        self.opened(place, opened, status_before, now, out);
-    }
-
-    fn opened(
-        &mut self,
-        place: u32,
-        opened: IncidentOpened,
-        status_before: &'static str,
-        now: Timestamp,
-        out: &mut Transition,
-    ) {
-        let about = About { alert: Alert::Opened, at: opened.at, run: opened.run, status_before };
+        let about =
+            About { alert: Alert::Opened, at: blow.at, run: blow.run, status_before: blow.status_before };
         self.commit(Record::IncidentOpened(Box::new(opened)), out);
         let incident = self.beat(place).and_then(|beat| beat.incident.as_deref().cloned());
         if let Some(incident) = incident {
@@ -222,14 +187,5 @@ impl Machine {
     /// Whether alerts can go to a channel of this name.
     pub(super) fn has_channel(&self, name: &ChannelName) -> bool {
         name.as_str() == ChannelName::LOG || self.state.channel(name.as_str()).is_some()
-    }
-
-    /// The blind windows since the last finish, and whether one overlaps the time from `from` to `to`.
-    fn blindness(&self, place: u32, from: Option<Timestamp>, to: Timestamp) -> (Vec<BlindWindow>, bool) {
-        let since =
-            self.beat(place).map_or(Timestamp::MIN, |beat| beat.last_finish.unwrap_or(beat.created_at));
-        let blind = self.state.core.hearing.since(since);
-        let overlaps = from.is_some_and(|from| blind.iter().any(|w| w.from < to && w.to > from));
-        (blind, overlaps)
     }
 }

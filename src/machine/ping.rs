@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::machine::beat::{Beat, Standing};
 use crate::machine::event::Reply;
+use crate::machine::incident::Blow;
 use crate::machine::record::{PingEffect, Pinged, Record};
 use crate::machine::{Machine, Transition};
 use crate::model::id::RunId;
@@ -22,7 +23,7 @@ impl Machine {
         self.pass(place, ping.at.min(now), now, out);
         let Some(beat) = self.beat(place) else { return Reply::Unknown };
         let heartbeat = beat.heartbeat.clone();
-        let status_before = beat.status(ping.at);
+        let (status_before, since) = (beat.status(ping.at), beat.unheard_since());
 
         let does_something = ping.kind != PingKind::Log;
         let allowed = heartbeat.methods.contains(&ping.method);
@@ -59,16 +60,17 @@ impl Machine {
                 self.resolve(place, Reason::Ping, Some(run), ping.at, now, out);
             }
             (Some(run), Some(false)) => {
-                self.open(
-                    place,
-                    Cause::Failed,
-                    Some(run),
-                    ping.kind.exit_code(),
-                    ping.at,
+                let blow = Blow {
+                    cause: Cause::Failed,
+                    at: ping.at,
+                    run: Some(run),
+                    exit_code: ping.kind.exit_code(),
+                    due: None,
+                    unheard_from: None,
+                    since,
                     status_before,
-                    now,
-                    out,
-                );
+                };
+                self.open(place, &blow, now, out);
             }
             _ => {}
         }
