@@ -23,7 +23,7 @@ const HUNG: Duration = Duration::from_secs(10);
 const HEAL_EVERY: Duration = Duration::from_secs(5);
 /// The journal's tail at which a snapshot is written before its time.
 const TAIL_MAX: u64 = 64 * 1024 * 1024;
-/// Records that are held while the disk hangs; beyond, a snapshot must heal.
+/// Records that are held while the disk does not take them; beyond, another snapshot must heal.
 const HELD_MAX: usize = 200_000;
 
 /// What may leave once its records are written.
@@ -134,7 +134,7 @@ impl Ledger {
             }
             return Some(LetOut { release, durable: true });
         }
-        if self.pending.len() > HELD_MAX && matches!(self.condition, Condition::Hung) {
+        if self.pending.len() > HELD_MAX {
             self.pending.clear();
             self.condition = Condition::Failed { heal_at: Instant::now() };
         }
