@@ -1,0 +1,131 @@
+//! A client for the daemon, small enough to see through: one request to a connection, no pool, no retries.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use serde_json::Value;
+
+use crate::harness::{Daemon, LIMIT, wait_for};
+
+/// What the daemon answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// In their order, names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// From the bytes of a connection that was closed after it.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+        let head = String::from_utf8(bytes[..end].to_vec()).ok()?;
+        let mut lines = head.split("\r\n");
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let headers = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+            .collect();
+        Some(Self { status, headers, body: bytes[end + 4..].to_vec() })
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+}
+
+impl Daemon {
+    /// A connection to it.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(("127.0.0.1", self.home.port)).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_write_timeout(Some(LIMIT)).unwrap();
+        stream
+    }
+
+    /// Nothing when it cannot be reached or hangs up.
+    pub(crate) fn try_request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Option<Answer> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.home.port)).ok()?;
+        stream.set_read_timeout(Some(LIMIT)).ok()?;
+        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            head.push_str("Host: localhost\r\n");
+        }
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        if !body.is_empty() {
+            head += &format!("Content-Length: {}\r\n", body.len());
+        }
+        head.push_str("\r\n");
+        stream.write_all(&[head.as_bytes(), body].concat()).ok()?;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).ok()?;
+        Answer::parse(&bytes)
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.try_request(method, path, headers, body)
+            .unwrap_or_else(|| panic!("no answer to {method} {path}; the log: {}", self.stderr()))
+    }
+
+    pub(crate) fn try_get(&self, path: &str) -> Option<Answer> {
+        self.try_request("GET", path, &[], b"")
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, &[], b"")
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        let headers = [("Content-Type", "application/json")];
+        self.request("POST", path, &headers, body.to_string().as_bytes())
+    }
+
+    /// Makes a heartbeat through the API, and gives it back as the API does.
+    pub(crate) fn create(&self, heartbeat: &Value) -> Value {
+        let answer = self.post("/api/v1/heartbeats", heartbeat);
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()
+    }
+
+    /// A heartbeat as the API shows it.
+    pub(crate) fn heartbeat(&self, slug: &str) -> Value {
+        let answer = self.get(&format!("/api/v1/heartbeats/{slug}"));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    }
+
+    pub(crate) fn uuid(&self, slug: &str) -> String {
+        self.heartbeat(slug)["uuid"].as_str().unwrap().to_owned()
+    }
+
+    /// Pings a heartbeat (`suffix` is "", "/start", "/3", "?rid=..."), which must be taken.
+    pub(crate) fn ping(&self, uuid: &str, suffix: &str) {
+        let answer = self.get(&format!("/ping/{uuid}{suffix}"));
+        assert_eq!((answer.status, answer.text().as_str()), (200, "OK"), "/ping/{uuid}{suffix}");
+    }
+
+    /// Waits until a heartbeat has this status, and gives it back.
+    pub(crate) fn wait_for_status(&self, slug: &str, status: &str) -> Value {
+        wait_for(LIMIT, &format!("{slug} is {status}"), || {
+            let heartbeat = self.heartbeat(slug);
+            (heartbeat["status"] == status).then_some(heartbeat)
+        })
+    }
+}

@@ -1,0 +1,11 @@
+//! Drives the built program as a user would: over real sockets, with real scripts, in temporary folders.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it runs programs")]
+#![allow(clippy::unwrap_used, reason = "a test says by its panic where it failed")]
+#![allow(clippy::format_push_string, reason = "speed is no matter here")]
+#![allow(dead_code, reason = "what the harness can do is there before the test that needs it")]
+
+mod client;
+mod harness;
+mod receiver;
+mod seed;

@@ -1,0 +1,194 @@
+//! Receives webhooks: keeps every request with the moment at which it came, and answers as it is told, or
+//! not at all.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::{LIMIT, wait_for, wait_until};
+
+/// A request that came.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    /// In their order, names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) at: Instant,
+}
+
+impl Received {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(one, _)| one == name);
+        &found.unwrap_or_else(|| panic!("no {name} in {self:?}")).1
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// What kind of alert it is: "incident.opened" and so on.
+    pub(crate) fn kind(&self) -> String {
+        self.json()["type"].as_str().unwrap().to_owned()
+    }
+
+    /// Whom it is about.
+    pub(crate) fn slug(&self) -> String {
+        self.json()["data"]["heartbeat"]["slug"].as_str().unwrap().to_owned()
+    }
+}
+
+/// What is answered.
+#[derive(Debug, Clone)]
+pub(crate) enum Reply {
+    Status(u16),
+    /// With a header more: `("Retry-After", "1")`.
+    With(u16, &'static str, String),
+    /// Nothing, until the client gives up.
+    Hang,
+}
+
+type Script = Box<dyn Fn(&Received) -> Reply + Send>;
+
+pub(crate) struct Receiver {
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    received: Mutex<Vec<Received>>,
+    script: Mutex<Script>,
+    stopped: AtomicBool,
+}
+
+impl Receiver {
+    /// On a port of the system's choice; answers 200.
+    pub(crate) fn start() -> Self {
+        Self::start_on(0)
+    }
+
+    /// On this port; answers 200.
+    pub(crate) fn start_on(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            received: Mutex::default(),
+            script: Mutex::new(Box::new(|_| Reply::Status(200))),
+            stopped: AtomicBool::new(false),
+        });
+        let own = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if own.stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let shared = Arc::clone(&own);
+                // A client that hangs up is none of its business.
+                thread::spawn(move || shared.answer(stream.ok()?));
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// From now on it answers so.
+    pub(crate) fn reply(&self, reply: Reply) {
+        self.reply_with(move |_| reply.clone());
+    }
+
+    /// From now on each request is answered as `script` says.
+    pub(crate) fn reply_with(&self, script: impl Fn(&Received) -> Reply + Send + 'static) {
+        *self.shared.script.lock().unwrap() = Box::new(script);
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A channel of a config that delivers to it.
+    pub(crate) fn channel(&self, name: &str) -> String {
+        format!("[channels.{name}]\ntype = \"webhook\"\nurl = {:?}\n", self.url("/hook"))
+    }
+
+    /// All that came, in the order in which it was read.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.shared.received.lock().unwrap().clone()
+    }
+
+    /// Waits until this many came, and gives all back.
+    pub(crate) fn wait_for(&self, number: usize) -> Vec<Received> {
+        wait_for(LIMIT, &format!("{number} requests at the receiver"), || {
+            let received = self.received();
+            (received.len() >= number).then_some(received)
+        })
+    }
+
+    /// Waits for an alert of this kind about this heartbeat, and gives the first back.
+    pub(crate) fn wait_for_alert(&self, kind: &str, slug: &str) -> Received {
+        wait_for(LIMIT, &format!("{kind} about {slug}"), || {
+            self.received().into_iter().find(|one| one.kind() == kind && one.slug() == slug)
+        })
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        // Wakes it, and shows by a refusal that its port is free again.
+        wait_until(LIMIT, "the receiver is gone", || {
+            TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).is_err()
+        });
+    }
+}
+
+impl Shared {
+    fn answer(&self, stream: TcpStream) -> Option<()> {
+        let mut reader = BufReader::new(stream.try_clone().ok()?);
+        let mut head = Vec::new();
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            match line.trim_end() {
+                "" if line.is_empty() => return None,
+                "" => break,
+                line => head.push(line.to_owned()),
+            }
+        }
+        let at = Instant::now();
+        let mut first = head.first()?.split(' ').map(str::to_owned);
+        let (method, path) = (first.next()?, first.next()?);
+        let headers: Vec<(String, String)> = head[1..]
+            .iter()
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
+            .collect();
+        let length = headers.iter().find(|(name, _)| name == "content-length");
+        let mut body = vec![0; length.map_or(0, |(_, length)| length.parse().unwrap())];
+        reader.read_exact(&mut body).ok()?;
+        let received = Received { method, path, headers, body, at };
+        let reply = (self.script.lock().unwrap())(&received);
+        self.received.lock().unwrap().push(received);
+        reply.send(stream)
+    }
+}
+
+impl Reply {
+    fn send(&self, mut stream: TcpStream) -> Option<()> {
+        let (status, more) = match self {
+            Self::Status(status) => (status, String::new()),
+            Self::With(status, name, value) => (status, format!("{name}: {value}\r\n")),
+            Self::Hang => {
+                let mut rest = Vec::new();
+                return stream.read_to_end(&mut rest).ok().map(|_| ());
+            }
+        };
+        let answer =
+            format!("HTTP/1.1 {status} As Told\r\n{more}Content-Length: 0\r\nConnection: close\r\n\r\n");
+        stream.write_all(answer.as_bytes()).ok()
+    }
+}
