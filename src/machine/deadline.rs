@@ -162,7 +162,7 @@ impl Machine {
 
 impl Beat {
     /// Just what the schedule's deadline depends on.
-    fn clone_for_schedule(&self) -> Self {
+    pub(super) fn clone_for_schedule(&self) -> Self {
         let mut probe = Self::new(self.heartbeat.clone(), self.source, self.created_at);
         probe.due = self.due;
         probe.cover_until = self.cover_until;

@@ -21,11 +21,11 @@ const WAIT_MAX: Span = Span::from_secs(600);
 const RETRY_AFTER_MAX: Span = Span::from_secs(3_600);
 
 /// The outbox in the order in which it goes out. Derived from the state.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Lanes(BTreeMap<ChannelName, Lane>);
 
 /// One channel's deliveries.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Lane {
     /// Per heartbeat, in order; the first of each is the only one that may go.
     queues: BTreeMap<Option<Slug>, VecDeque<u64>>,

@@ -50,7 +50,7 @@ mod tests;
 const TURN: usize = 1_000;
 
 /// The decider. Its only lasting part is the [`State`]; the rest is derived from it again at a start.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Machine {
     state: State,
     zones: Zones,
@@ -83,7 +83,7 @@ pub struct Transition {
 }
 
 /// Pings heard but not yet handed over, by heartbeat.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Waiting {
     by_place: BTreeSet<(u32, Timestamp, Ticket)>,
     by_ticket: BTreeMap<Ticket, (u32, Timestamp)>,

@@ -20,7 +20,7 @@ use crate::model::time::Timestamp;
 const HEARTBEATS_MAX: usize = 1_000_000;
 
 /// A config that is being worked off.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Progress {
     heartbeats: Declarations,
     stage: Stage,
@@ -267,13 +267,13 @@ impl Machine {
         if other_timing || beat.due.is_none() {
             let due = self.next_after(heartbeat, beat.anchor());
             declared.due = due.filter(|due| *due > now).or_else(|| self.next_after(heartbeat, now));
-        } else if (other_grace || other_runtime)
-            && beat.due.is_some_and(|due| {
-                let deadline = due + heartbeat.grace;
-                declared.cover_until.map_or(deadline, |cover| deadline.max(cover)) <= now
-            })
-        {
-            declared.due = self.next_after(heartbeat, now);
+        } else if other_grace || other_runtime {
+            // What a blind window moved ahead is not in the past: it still alerts, in its own time.
+            let mut edited = beat.clone_for_schedule();
+            (edited.heartbeat, edited.cover_until) = (heartbeat.clone(), declared.cover_until);
+            if self.schedule_fires_at(&edited).is_some_and(|at| at <= now) {
+                declared.due = self.next_after(heartbeat, now);
+            }
         }
         declared
     }

@@ -58,7 +58,7 @@ impl Default for Core {
 }
 
 /// Everything that is true now.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct State {
     /// All but the heartbeats.
     pub core: Core,
@@ -82,7 +82,7 @@ pub struct Frozen {
 }
 
 /// The kept bodies in the order in which they came.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Bodies {
     /// Place of the heartbeat, number of the ping. An entry whose body is gone is skipped.
     pub(crate) queue: VecDeque<(u32, u64)>,

@@ -231,6 +231,35 @@ fn a_smaller_max_runtime_does_not_alert_by_itself() {
 }
 
 #[test]
+fn an_edit_does_not_excuse_what_a_blind_window_moved_ahead() {
+    let job = every("job", DAY, 50);
+    let mut desk = Desk::new(std::slice::from_ref(&job));
+    desk.kill();
+    // The config was edited while it was down, with the job's ping missing since.
+    desk.heartbeats = vec![grace(&job, 100)];
+    desk.now = at(DAY + HOUR);
+    desk.wake();
+    desk.hear();
+    assert_eq!(desk.status("job"), "late");
+    desk.wait_until(DAY + HOUR + 300);
+    assert_eq!(desk.alerts("job"), [Alert::Opened]);
+}
+
+#[test]
+fn a_run_that_overran_long_ago_shields_no_edit() {
+    let run =
+        |grace: i64, secs| Declaration { max_runtime: Span::from_secs(secs), ..every("job", 1_000, grace) };
+    let mut desk = Desk::new(&[run(900, 100)]);
+    desk.ping("job", Start);
+    desk.wait_until(1_500);
+    assert_eq!((desk.status("job"), desk.view("job").consecutive_failures), ("down", 1));
+    desk.reload(&[run(100, 5_000)]);
+    desk.wait_until(1_500);
+    assert_eq!(desk.view("job").consecutive_failures, 1, "an edit counts nothing by itself");
+    assert_eq!(desk.view("job").next_due_at, Some(at(2_500)));
+}
+
+#[test]
 fn an_edit_that_is_no_schedule_does_not_excuse_a_late_job() {
     let mut desk = Desk::new(&[every("job", 100, 50)]);
     desk.wait_until(120);
