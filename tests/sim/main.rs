@@ -1,0 +1,10 @@
+//! The simulation: the machine in virtual time, beside a naive model written from the contract.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_types, reason = "tests")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for some records among many")]
+
+mod acts;
+mod check;
+mod exhaustive;
+mod model;
+mod soak;
+mod world;

@@ -1,0 +1,382 @@
+//! A world in virtual time around the machine: a clock, a journal of which only a synced part is sure,
+//! receivers, crashes. It drives the machine as the engine does, and a model beside it, and never lets an
+//! effect out before its records are synced.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use overdue::machine::Machine;
+use overdue::machine::effect::Effect;
+use overdue::machine::event::{Event, Reload, Ticket};
+use overdue::machine::record::Record;
+use overdue::machine::state::State;
+use overdue::model::channel::{Channel, ChannelName};
+use overdue::model::delivery::{Attempt, Delivery, Verdict};
+use overdue::model::heartbeat::{Declaration, Draft};
+use overdue::model::id::{DeliveryId, Life, Slug};
+use overdue::model::incident::{Alert as Told, BlindWindow, Blindness};
+use overdue::model::ping::{Method, Ping, PingKind, Target};
+use overdue::model::schedule::{Timing as When, Zones};
+use overdue::model::settings::Settings;
+use overdue::model::time::{Span, Timestamp};
+use uuid::Uuid;
+
+use crate::model::{Alert, Model, Ms, Rules, Says, Timing};
+
+/// 2026-01-01T00:00:00Z: instant 0 of every world.
+pub(crate) const EPOCH: Ms = 1_767_225_600_000;
+/// Deliveries of one channel under way at the most.
+const PLACES: usize = 8;
+
+pub(crate) fn at(ms: Ms) -> Timestamp {
+    Timestamp::from_millis(EPOCH + ms)
+}
+
+pub(crate) fn ms(at: Timestamp) -> Ms {
+    at.as_millis() - EPOCH
+}
+
+/// What is written but not yet sure.
+#[derive(Clone)]
+struct Batch {
+    records: usize,
+    models: Vec<Option<Model>>,
+}
+
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) machine: Machine,
+    pub(crate) now: Ms,
+    pub(crate) hearing: bool,
+    /// The config: each heartbeat that is declared, by its number.
+    pub(crate) rules: Vec<Option<Rules>>,
+    pub(crate) models: Vec<Option<Model>>,
+    pub(crate) records: Vec<Arc<Record>>,
+    /// What the records say was told, by heartbeat.
+    pub(crate) alerts: Vec<Vec<Alert>>,
+    synced: Batch,
+    unsynced: Vec<Batch>,
+    held: Vec<Effect>,
+    windows: Vec<(Ms, Ms)>,
+    began: Ms,
+    /// Attempts that a receiver has not answered.
+    pub(crate) in_flight: Vec<Arc<Delivery>>,
+    /// What left, by the number of the delivery: one id for ever.
+    left: BTreeMap<u64, DeliveryId>,
+    pub(crate) received: BTreeSet<u64>,
+    pub(crate) channels: Vec<&'static str>,
+    lives: u128,
+    tickets: u64,
+}
+
+impl World {
+    /// A daemon that starts for the first time.
+    pub(crate) fn new(rules: &[Rules], channels: &[&'static str]) -> Self {
+        let models: Vec<Option<Model>> = rules.iter().map(|_| None).collect();
+        let mut world = Self {
+            machine: Machine::restore(State::default(), Zones::bundled()),
+            now: 0,
+            hearing: false,
+            rules: rules.iter().copied().map(Some).collect(),
+            synced: Batch { records: 0, models: models.clone() },
+            models,
+            records: Vec::new(),
+            alerts: vec![Vec::new(); rules.len()],
+            unsynced: Vec::new(),
+            held: Vec::new(),
+            windows: Vec::new(),
+            began: 0,
+            in_flight: Vec::new(),
+            left: BTreeMap::new(),
+            received: BTreeSet::new(),
+            channels: channels.to_vec(),
+            lives: 0,
+            tickets: 0,
+        };
+        world.begin();
+        world.hear();
+        world.sync();
+        world
+    }
+
+    pub(crate) fn handle(&mut self, event: Event) {
+        let transition = self.machine.handle(event, at(self.now));
+        for record in transition.records {
+            self.tell(&record);
+            self.records.push(Arc::new(record));
+        }
+        self.held.extend(transition.effects);
+    }
+
+    /// What was written until here stands or falls together.
+    pub(crate) fn written(&mut self) {
+        self.unsynced.push(Batch { records: self.records.len(), models: self.models.clone() });
+    }
+
+    /// The disk has it all: what was held leaves.
+    pub(crate) fn sync(&mut self) {
+        self.synced = Batch { records: self.records.len(), models: self.models.clone() };
+        self.unsynced.clear();
+        for effect in std::mem::take(&mut self.held) {
+            match effect {
+                Effect::Deliver(delivery) => self.leaves(delivery),
+                Effect::Tell(_) => {}
+            }
+        }
+    }
+
+    fn leaves(&mut self, delivery: Arc<Delivery>) {
+        let id = *self.left.entry(delivery.number).or_insert(delivery.id);
+        assert_eq!(id, delivery.id, "one delivery has one id, over restarts");
+        let others = self.in_flight.iter().filter(|other| other.channel == delivery.channel);
+        assert!(others.clone().count() < PLACES, "at most eight of a channel");
+        for other in others {
+            assert_ne!(other.slug, delivery.slug, "one at a time of a heartbeat and channel");
+        }
+        for earlier in self.left.range(..delivery.number).map(|(number, _)| number) {
+            let waits = self.machine.state().core.outbox.get(earlier);
+            let same = waits.is_some_and(|e| e.slug == delivery.slug && e.channel == delivery.channel);
+            assert!(!same, "none overtakes an earlier one");
+        }
+        self.in_flight.push(delivery);
+    }
+
+    pub(crate) fn answer(&mut self, index: usize, verdict: Verdict) {
+        let delivery = self.in_flight.remove(index);
+        if matches!(verdict, Verdict::Delivered { .. }) {
+            self.received.insert(delivery.number);
+        }
+        let attempt = Attempt { at: at(self.now), took: Span::ZERO, verdict };
+        self.handle(Event::Attempted { number: delivery.number, attempt });
+    }
+
+    /// Time passes; the machine is woken when it asks for it.
+    pub(crate) fn pass(&mut self, to: Ms) {
+        self.models.iter_mut().flatten().for_each(|model| model.now = self.now);
+        while let Some(wake) = self.machine.next_wakeup().filter(|wake| *wake <= at(to)) {
+            self.now = self.now.max(ms(wake));
+            self.handle(Event::Tick);
+        }
+        self.now = to;
+        if self.hearing {
+            self.models.iter_mut().flatten().for_each(|model| model.pass(to));
+        }
+    }
+
+    /// The loop does not turn for a while.
+    pub(crate) fn stall(&mut self, lasts: Ms) {
+        let from = self.now;
+        self.now += lasts;
+        if lasts > 2_000 {
+            let window = BlindWindow { from: at(from), to: at(self.now), why: Blindness::Stalled };
+            self.blind(from, self.now);
+            self.handle(Event::Blind(window));
+        }
+        self.pass(self.now);
+    }
+
+    fn blind(&mut self, from: Ms, to: Ms) {
+        self.windows.push((from, to));
+        self.models.iter_mut().flatten().for_each(|model| model.blind(from, to));
+    }
+
+    pub(crate) fn ping(&mut self, number: usize, says: Says, rid: Option<u8>) {
+        let ping = self.heard(number, says, rid);
+        self.hand_over(number, says, rid, ping);
+    }
+
+    /// A ping whose body takes its time.
+    pub(crate) fn slow_ping(&mut self, number: usize, says: Says, rid: Option<u8>, takes: Ms) {
+        let ping = self.heard(number, says, rid);
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.handle(Event::Heard { ticket, target: ping.target.clone(), at: ping.at });
+        let heard = self.now;
+        if let Some(model) = &mut self.models[number] {
+            model.heard = Some(heard);
+        }
+        self.pass(self.now + takes);
+        self.hand_over(number, says, rid, ping);
+        self.handle(Event::Unheard { ticket });
+        if let Some(model) = &mut self.models[number] {
+            model.heard = None;
+        }
+        self.pass(self.now);
+    }
+
+    fn heard(&self, number: usize, says: Says, rid: Option<u8>) -> Ping {
+        let kind = match says {
+            Says::Success => PingKind::Success,
+            Says::Start => PingKind::Start,
+            Says::Fail => PingKind::Fail,
+            Says::Exit(code) => PingKind::Exit(code),
+            Says::Log => PingKind::Log,
+        };
+        let target = Target::Uuid(uuid_of(number));
+        let rid = rid.map(|rid| Uuid::from_u128(u128::from(rid)));
+        Ping { target, at: at(self.now), kind, rid, method: Method::Get, from: None, body: None }
+    }
+
+    fn hand_over(&mut self, number: usize, says: Says, rid: Option<u8>, ping: Ping) {
+        let heard = ms(ping.at);
+        if let Some(model) = &mut self.models[number] {
+            model.ping(says, rid, heard);
+        }
+        self.handle(Event::Ping(Box::new(ping)));
+    }
+
+    /// The process begins and reads its config; it does not listen yet.
+    pub(crate) fn begin(&mut self) {
+        self.lives += 1;
+        self.began = self.now;
+        // Low bits as chance may draw them.
+        let life = Life(Uuid::from_u128(self.lives << 64 | 0xA5A5));
+        if let Some(mark) = self.mark() {
+            self.blind(mark, self.now);
+        }
+        self.handle(Event::Began { life, version: "sim".to_owned() });
+        self.reload();
+    }
+
+    /// The last instant at which the journal proves that pings were heard.
+    fn mark(&self) -> Option<Ms> {
+        let (mut mark, mut deaf) = (None, false);
+        for record in &self.records {
+            deaf = match record.as_ref() {
+                Record::Alive { .. } | Record::Blind { .. } => false,
+                Record::Began { .. } | Record::Stopped { .. } => {
+                    mark = if deaf { mark } else { mark.max(Some(ms(record.at()))) };
+                    true
+                }
+                _ => deaf,
+            };
+            if !deaf {
+                mark = mark.max(Some(ms(record.at())));
+            }
+        }
+        mark
+    }
+
+    pub(crate) fn hear(&mut self) {
+        self.hearing = true;
+        if self.began < self.now {
+            self.blind(self.began, self.now);
+        }
+        self.handle(Event::Hearing);
+        self.pass(self.now);
+    }
+
+    /// The config is read again.
+    pub(crate) fn reload(&mut self) {
+        let heartbeats: Vec<Arc<Declaration>> = self
+            .rules
+            .iter()
+            .enumerate()
+            .filter_map(|(number, rules)| {
+                rules.map(|rules| Arc::new(declaration(number, &rules, &self.channels)))
+            })
+            .collect();
+        let channels: Vec<Channel> = self
+            .channels
+            .iter()
+            .map(|name| Channel {
+                name: ChannelName::new(name),
+                template: None,
+                retry_for: Span::from_secs(86_400),
+            })
+            .collect();
+        let reload = Reload {
+            settings: Settings::default(),
+            channels: channels.into(),
+            heartbeats: heartbeats.into(),
+        };
+        self.handle(Event::Reloaded(Box::new(reload)));
+        while self.machine.is_reloading() {
+            self.handle(Event::Tick);
+        }
+        let (now, windows) = (self.now, self.windows.clone());
+        for (model, rules) in self.models.iter_mut().zip(&self.rules) {
+            match (model, rules) {
+                (Some(model), Some(rules)) if model.is_removed() || model.rules != *rules => {
+                    model.declare(*rules, now);
+                }
+                (model @ None, Some(rules)) => *model = Some(Model::declared(*rules, now, &windows)),
+                (Some(model), None) => model.remove(now),
+                _ => {}
+            }
+        }
+    }
+
+    /// The process is killed; of what was not synced, so many batches survive by luck.
+    pub(crate) fn kill(&mut self, lucky: usize) {
+        let last = lucky
+            .checked_sub(1)
+            .and_then(|i| self.unsynced.get(i.min(self.unsynced.len().saturating_sub(1))));
+        let Batch { records, models } = last.unwrap_or(&self.synced).clone();
+        self.records.truncate(records);
+        self.models = models;
+        for model in self.models.iter_mut().flatten() {
+            model.heard = None;
+        }
+        self.machine = Machine::restore(self.replayed(), Zones::bundled());
+        self.hearing = false;
+        self.held.clear();
+        self.in_flight.clear();
+        self.unsynced.clear();
+        self.alerts.iter_mut().for_each(Vec::clear);
+        for record in self.records.clone() {
+            self.tell(&record);
+        }
+        self.windows = self.records.iter().filter_map(|record| window_of(record)).collect();
+        self.synced = Batch { records, models: self.models.clone() };
+    }
+
+    /// The state that the journal tells, through its text.
+    pub(crate) fn replayed(&self) -> State {
+        let mut state = State::default();
+        for record in &self.records {
+            state.apply(record);
+        }
+        state
+    }
+
+    /// Takes down what a record says was told.
+    fn tell(&mut self, record: &Record) {
+        let Record::Alerted(alerted) = record else { return };
+        let number = (0..self.alerts.len()).find(|number| alerted.slug == Some(slug_of(*number)));
+        self.alerts[number.expect("it speaks of one of ours")].push(match alerted.alert {
+            Told::Opened => Alert::Opened,
+            Told::Reminder => Alert::Reminder,
+            Told::Resolved | Told::Test => Alert::Resolved,
+        });
+    }
+}
+
+fn window_of(record: &Record) -> Option<(Ms, Ms)> {
+    if let Record::Blind { window, .. } = record { Some((ms(window.from), ms(window.to))) } else { None }
+}
+
+pub(crate) fn slug_of(number: usize) -> Slug {
+    Slug::new(&format!("job-{number}")).expect("it has the shape")
+}
+
+pub(crate) fn uuid_of(number: usize) -> Uuid {
+    Uuid::from_u128(1 << 100 | number as u128)
+}
+
+fn declaration(number: usize, rules: &Rules, channels: &[&str]) -> Declaration {
+    let timing = match rules.timing {
+        Timing::Interval(every) => When::Interval(Span::from_millis(every)),
+        Timing::Minutes(n) => When::Cron(format!("*/{n} * * * *")),
+    };
+    let mut draft = Draft::new(timing);
+    draft.uuid = Some(uuid_of(number));
+    draft.rest.grace = Some(Span::from_millis(rules.grace));
+    draft.rest.max_runtime = Some(Span::from_millis(rules.max_runtime));
+    draft.rest.paused = Some(rules.paused);
+    draft.rest.await_first_ping = Some(rules.await_first_ping);
+    draft.rest.resume_on_ping = Some(rules.resume_on_ping);
+    draft.rest.remind_every = rules.remind_every.map(Span::from_millis);
+    draft.rest.channels = Some(channels.iter().map(|name| ChannelName::new(name)).collect());
+    draft.settle(slug_of(number), &Settings::default().defaults, Settings::default().namespace)
+}
