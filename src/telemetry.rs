@@ -12,7 +12,8 @@ use tracing_subscriber::EnvFilter;
 /// # Errors
 /// When `OVERDUE_LOG` is not a filter.
 pub fn init() -> Result<(), String> {
-    let wanted = std::env::var("OVERDUE_LOG").unwrap_or_else(|_| "info".to_owned());
+    // hyper warns of every client that is slow with its head; on an open port that is everyday.
+    let wanted = std::env::var("OVERDUE_LOG").unwrap_or_else(|_| "info,hyper=error".to_owned());
     let filter = EnvFilter::try_new(&wanted)
         .map_err(|error| format!("OVERDUE_LOG={wanted:?} is not a filter ({error}): try info or debug"))?;
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
