@@ -331,7 +331,7 @@ impl World {
         self.synced = Batch { records, models: self.models.clone() };
     }
 
-    /// The state that the journal tells, through its text.
+    /// The state that the journal tells.
     pub(crate) fn replayed(&self) -> State {
         let mut state = State::default();
         for record in &self.records {
