@@ -1,7 +1,7 @@
 //! How the outside speaks to the loop: a bounded mailbox, and an answer to each letter.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -65,8 +65,8 @@ type Question = Box<dyn FnOnce(View<'_>) + Send>;
 /// What lies in the mailbox.
 pub(super) enum Letter {
     Event(Event, Answer<Reply>),
-    /// Without an answer.
-    Note(Event),
+    /// A ping was heard; not to be waited for when the flag says that its guard has gone already.
+    Heard(Event, Arc<AtomicBool>),
     Ask(Question),
     Reload(Box<Reload>, Span, Answer<Reloaded>),
     Stop(oneshot::Sender<()>),
@@ -76,11 +76,15 @@ pub(super) enum Letter {
 #[derive(Debug)]
 pub struct Heard {
     ticket: Ticket,
+    gone: Arc<AtomicBool>,
     settled: mpsc::UnboundedSender<Event>,
 }
 
 impl Drop for Heard {
     fn drop(&mut self) {
+        // The settlement can overtake the letter that said "heard": without the flag the loop would then
+        // wait for this ping for ever, and its heartbeat would never alert again.
+        self.gone.store(true, Ordering::SeqCst);
         // An error means that the engine has ended, and then nothing waits any more.
         self.settled.send(Event::Unheard { ticket: self.ticket }).ok();
     }
@@ -106,8 +110,9 @@ impl Handle {
     /// [`Refused::Full`] or [`Refused::Stopped`]: the ping should be answered so at once.
     pub fn hear(&self, target: Target, at: Timestamp) -> Result<Heard, Refused> {
         let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
-        self.post(Letter::Note(Event::Heard { ticket, target, at }))?;
-        Ok(Heard { ticket, settled: self.settled.clone() })
+        let gone = Arc::new(AtomicBool::new(false));
+        self.post(Letter::Heard(Event::Heard { ticket, target, at }, gone.clone()))?;
+        Ok(Heard { ticket, gone, settled: self.settled.clone() })
     }
 
     /// Makes a heartbeat.

@@ -63,6 +63,8 @@ pub(super) struct Ledger {
     last: Seq,
     /// The records after those that were handed to the writer, and what waits for them.
     pending: Vec<Record>,
+    /// Jobs of the journal's thread that are not done.
+    jobs: usize,
     release: Release,
     /// What waits for the batches under way, in order.
     under_way: VecDeque<(Release, Instant)>,
@@ -91,6 +93,7 @@ impl Ledger {
             writer,
             last,
             pending: Vec::new(),
+            jobs: 0,
             release: Release::default(),
             under_way: VecDeque::new(),
             condition: Condition::Good,
@@ -122,7 +125,10 @@ impl Ledger {
             self.last = self.last.plus(records.len() as u64);
             self.gathered_at = Instant::now();
             self.changed |= records.iter().any(|record| !matches!(record, Record::Alive { .. }));
-            self.pending.extend(records);
+            // A failed journal takes none of them; the snapshot that heals it holds them all.
+            if !matches!(self.condition, Condition::Failed { .. }) {
+                self.pending.extend(records);
+            }
         }
         let replies = answer.map(|answer| (answer, reply)).into_iter().collect();
         let release = Release { replies, effects };
@@ -158,11 +164,19 @@ impl Ledger {
         let records = std::mem::take(&mut self.pending);
         let after = Seq(self.last.0 - records.len() as u64);
         self.under_way.push_back((std::mem::take(&mut self.release), Instant::now()));
-        self.writer.journal(Job::Append { after, records });
+        self.order(Job::Append { after, records });
+    }
+
+    fn order(&mut self, job: Job) {
+        self.jobs += 1;
+        self.writer.journal(job);
     }
 
     /// Hears what the disk's threads say. What may leave now is given back.
     pub(super) fn done(&mut self, done: Done) -> Option<LetOut> {
+        if !matches!(done, Done::Snapshot { .. }) {
+            self.jobs = self.jobs.saturating_sub(1);
+        }
         match done {
             Done::Appended { outcome: Ok(_), tail_bytes } => {
                 self.tail_bytes = tail_bytes;
@@ -182,6 +196,7 @@ impl Ledger {
                 Some(LetOut { release, durable: false })
             }
             Done::SegmentBegun(Ok(())) => {
+                self.tail_bytes = 0;
                 if matches!(self.condition, Condition::Healing) {
                     self.is_good();
                 }
@@ -211,12 +226,16 @@ impl Ledger {
             Ok(covered) => {
                 self.snapshot_at = Instant::now() + self.snapshot_interval;
                 if healing {
-                    self.writer.journal(Job::BeginSegment { after: seq });
+                    self.order(Job::BeginSegment { after: seq });
                 }
-                self.writer.journal(Job::Trim { covered });
+                self.order(Job::Trim { covered });
             }
             Err(error) => {
-                tracing::error!(%error, "the snapshot could not be written; the journal still has everything");
+                if healing {
+                    tracing::error!(%error, "the snapshot that would heal the journal could not be written either");
+                } else {
+                    tracing::error!(%error, "the snapshot could not be written; the journal is not shortened meanwhile");
+                }
                 self.changed = true;
                 self.snapshot_at = Instant::now() + self.snapshot_interval.min(HEAL_EVERY * 12);
                 if healing {
@@ -241,9 +260,7 @@ impl Ledger {
                     out.push(LetOut { release: std::mem::take(release), durable: false });
                 }
             }
-            Condition::Failed { heal_at }
-                if now >= heal_at && !self.snapshot_running && self.under_way.is_empty() =>
-            {
+            Condition::Failed { heal_at } if now >= heal_at && !self.snapshot_running && self.jobs == 0 => {
                 // The snapshot holds all that was decided so far; what comes after it follows in the new segment.
                 self.pending.clear();
                 self.condition = Condition::Healing;
@@ -266,7 +283,7 @@ impl Ledger {
         if !self.pending.is_empty() {
             self.send();
         }
-        self.writer.journal(Job::Rotate { after: self.last });
+        self.order(Job::Rotate { after: self.last });
         self.tail_bytes = 0;
         self.begin_snapshot(state);
     }
@@ -277,9 +294,16 @@ impl Ledger {
         self.writer.snapshot(self.last, state.freeze());
     }
 
-    /// Whether everything that was decided is on the disk, a snapshot included.
+    /// Whether the disk has nothing more to do, or can do no more.
     pub(super) fn is_quiet(&self) -> bool {
-        self.pending.is_empty() && self.under_way.is_empty() && !self.snapshot_running
+        self.pending.is_empty() && self.jobs == 0 && !self.snapshot_running
+    }
+
+    /// A failed journal is healed at the next look, not when its time has come.
+    pub(super) fn heal_now(&mut self) {
+        if let Condition::Failed { heal_at } = &mut self.condition {
+            *heal_at = Instant::now();
+        }
     }
 
     /// Whether the journal takes records.
@@ -289,7 +313,12 @@ impl Ledger {
 
     /// Ends the threads; one that hangs is left behind.
     pub(super) fn finish(self) {
-        if !matches!(self.condition, Condition::Hung) {
+        if !self.is_writable() {
+            tracing::error!(
+                "the end came while the journal could not be written: what it lacks is lost, and was never acknowledged"
+            );
+        }
+        if self.is_quiet() {
             self.writer.finish();
         }
     }
@@ -312,6 +341,7 @@ impl Ledger {
         if matches!(self.condition, Condition::Good | Condition::Hung) {
             self.is_bad(error);
         }
+        self.pending.clear();
         self.condition = Condition::Failed { heal_at: Instant::now() + HEAL_EVERY / 5 };
     }
 }

@@ -9,6 +9,9 @@ mod ledger;
 mod turns;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -2,7 +2,9 @@
 //! that lies there, and only then lets time pass: a deadline fires only when no ping that was heard before
 //! it still waits.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
@@ -33,8 +35,19 @@ pub(super) struct Engine<O> {
     letters: mpsc::Receiver<Letter>,
     settlements: mpsc::UnboundedReceiver<Event>,
     done: mpsc::UnboundedReceiver<Done>,
+    /// Who waits for the reload that is being worked off.
     reloads: Vec<Answer<Reloaded>>,
+    /// Who waits for reloads that are worked off and on their way to the disk, in order.
+    reloaded: VecDeque<Vec<Answer<Reloaded>>>,
     stopping: Option<oneshot::Sender<()>>,
+}
+
+/// What ended a sleep.
+enum Woken {
+    Disk(Done),
+    Settled(Event),
+    Letter(Letter),
+    ByTime,
 }
 
 impl<O: Outside> Engine<O> {
@@ -49,8 +62,20 @@ impl<O: Outside> Engine<O> {
         settlements: mpsc::UnboundedReceiver<Event>,
         done: mpsc::UnboundedReceiver<Done>,
     ) -> Self {
-        let (reloads, stopping) = (Vec::new(), None);
-        Self { machine, ledger, outside, clock, watch, letters, settlements, done, reloads, stopping }
+        let (reloads, reloaded, stopping) = (Vec::new(), VecDeque::new(), None);
+        Self {
+            machine,
+            ledger,
+            outside,
+            clock,
+            watch,
+            letters,
+            settlements,
+            done,
+            reloads,
+            reloaded,
+            stopping,
+        }
     }
 
     /// Says the first word of this life.
@@ -62,24 +87,22 @@ impl<O: Outside> Engine<O> {
     pub(super) async fn run(mut self) {
         while self.stopping.is_none() {
             let wait = self.wait();
+            let mut woken = Woken::ByTime;
             if !wait.is_zero() && self.letters.is_empty() {
-                tokio::select! {
+                woken = tokio::select! {
                     biased;
-                    Some(done) = self.done.recv() => self.hear_disk(done),
-                    Some(event) = self.settlements.recv() => {
-                        let now = self.clock.now();
-                        self.handle(event, now, None);
-                    }
+                    Some(done) = self.done.recv() => Woken::Disk(done),
+                    Some(event) = self.settlements.recv() => Woken::Settled(event),
                     letter = self.letters.recv() => match letter {
-                        Some(letter) => { let now = self.clock.now(); self.take(letter, now); }
+                        Some(letter) => Woken::Letter(letter),
                         None => break,
                     },
-                    () = tokio::time::sleep(wait) => {}
-                }
+                    () = tokio::time::sleep(wait) => Woken::ByTime,
+                };
             }
             // Requests that have arrived meanwhile are read before time passes.
             tokio::task::yield_now().await;
-            self.turn();
+            self.turn(woken);
         }
         self.end().await;
     }
@@ -90,13 +113,20 @@ impl<O: Outside> Engine<O> {
         due.unwrap_or(LOOK_EVERY).min(LOOK_EVERY)
     }
 
-    fn turn(&mut self) {
+    /// First of all the clocks: whatever is taken after a stall must already know of the blind window.
+    fn turn(&mut self, woken: Woken) {
         let reading = self.clock.read();
         let now = reading.wall;
         if let Some(window) = self.watch.look(reading) {
             tracing::warn!(from = %window.from, to = %window.to, why = ?window.why,
                 "pings could not be heard for a while; deadlines in that time are moved");
             self.handle(Event::Blind(window), now, None);
+        }
+        match woken {
+            Woken::Disk(done) => self.hear_disk(done),
+            Woken::Settled(event) => self.handle(event, now, None),
+            Woken::Letter(letter) => self.take(letter, now),
+            Woken::ByTime => {}
         }
         while let Ok(done) = self.done.try_recv() {
             self.hear_disk(done);
@@ -124,7 +154,11 @@ impl<O: Outside> Engine<O> {
     fn take(&mut self, letter: Letter, now: Timestamp) {
         match letter {
             Letter::Event(event, answer) => self.handle(event, now, Some(answer)),
-            Letter::Note(event) => self.handle(event, now, None),
+            Letter::Heard(event, gone) => {
+                if !gone.load(Ordering::SeqCst) {
+                    self.handle(event, now, None);
+                }
+            }
             Letter::Ask(question) => question(self.machine.view(now)),
             Letter::Reload(reload, snapshot_interval, answer) => {
                 self.ledger.set_snapshot_interval(snapshot_interval);
@@ -140,6 +174,9 @@ impl<O: Outside> Engine<O> {
 
     fn handle(&mut self, event: Event, now: Timestamp, answer: Option<Answer<Reply>>) {
         let transition = self.machine.handle(event, now);
+        if transition.effects.iter().any(|effect| matches!(effect, Effect::Tell(Tale::Reloaded { .. }))) {
+            self.reloaded.push_back(std::mem::take(&mut self.reloads));
+        }
         if let Some(out) = self.ledger.gather(transition, answer) {
             self.let_out(out);
         }
@@ -158,7 +195,7 @@ impl<O: Outside> Engine<O> {
                 Effect::Tell(tale) => {
                     self.outside.tell(&tale);
                     if let Tale::Reloaded { added, changed, removed } = tale {
-                        for answer in self.reloads.drain(..) {
+                        for answer in self.reloaded.pop_front().unwrap_or_default() {
                             // An error means that nobody waits any more.
                             answer.send(Ok(Reloaded { added, changed, removed })).ok();
                         }
@@ -168,19 +205,27 @@ impl<O: Outside> Engine<O> {
         }
     }
 
-    /// The last records, a snapshot, and the end of the threads.
+    /// The last records, a snapshot, and the end of the threads. A disk that fails gets one more try.
     async fn end(mut self) {
-        if self.ledger.is_writable() {
-            self.ledger.snapshot(self.machine.state());
-        }
         let until = Instant::now() + END_WITHIN;
-        while !self.ledger.is_quiet() {
+        self.ledger.heal_now();
+        let mut snapshot_begun = false;
+        loop {
+            for out in self.ledger.look_after(self.machine.state()) {
+                self.let_out(out);
+            }
+            if self.ledger.is_writable() && !snapshot_begun {
+                snapshot_begun = true;
+                self.ledger.snapshot(self.machine.state());
+            } else if let Some(out) = self.ledger.flush() {
+                self.let_out(out);
+            }
+            if self.ledger.is_quiet() {
+                break;
+            }
             match tokio::time::timeout_at(until, self.done.recv()).await {
                 Ok(Some(done)) => self.hear_disk(done),
                 Ok(None) | Err(_) => break,
-            }
-            for out in self.ledger.look_after(self.machine.state()) {
-                self.let_out(out);
             }
         }
         self.ledger.finish();

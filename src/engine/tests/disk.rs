@@ -1,0 +1,124 @@
+//! A disk that fails, hangs and is full, and what a life leaves to the next.
+
+use crate::engine::handle::Refused;
+use crate::engine::tests::world::{World, secs};
+use crate::machine::event::Reply;
+use crate::machine::record::Record;
+use crate::model::ping::PingKind;
+use crate::store::memory::Operation;
+
+/// Lets seconds pass until the journal can be written again.
+async fn heals(world: &World) {
+    let began = std::time::Instant::now();
+    while world.handle.journal().borrow().error.is_some() {
+        assert!(began.elapsed().as_secs() < 20, "the journal did not heal");
+        world.pass(1).await;
+        world.breathe().await;
+    }
+}
+
+async fn fails_then_heals(operation: Operation, times: u32) {
+    let world = World::with(&["a", "b"], secs(3_600)).await;
+    world.folder.fail(operation, times);
+    assert_eq!(world.send("a", PingKind::Fail).take().await, Err(Refused::NotDurable));
+    world.until("the alert leaves from memory", || world.delivered() == 1).await;
+    assert!(world.handle.journal().borrow().error.is_some());
+    assert_eq!(world.status("a").await, "down", "the ping counts");
+    assert_eq!(world.send("b", PingKind::Fail).take().await, Err(Refused::NotDurable));
+    world.until("the second alert leaves too", || world.delivered() == 2).await;
+    world.pass(2).await;
+    world.folder.fail(operation, times.min(1));
+    world.pass(2).await;
+    world.folder.fail(operation, 0);
+    heals(&world).await;
+    assert_eq!(world.send("b", PingKind::Success).take().await, Ok(Reply::Taken));
+    world.folder.kill();
+    let next = World::begin(world.folder.clone());
+    assert_eq!(next.status("a").await, "down");
+    assert_eq!(next.status("b").await, "up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_failed_sync_is_healed_by_a_snapshot() {
+    fails_then_heals(Operation::Sync, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_refuses_snapshots_too_until_there_is_room() {
+    fails_then_heals(Operation::Write, u32::MAX).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_hangs_is_told_and_everything_held_follows() {
+    let world = World::with(&["a", "b"], secs(3_600)).await;
+    world.gate.close();
+    let mut first = world.send("a", PingKind::Fail);
+    world.until("the append waits", || world.gate.waiting() == 1).await;
+    let mut gathered = world.send("b", PingKind::Success);
+    world.pass(9).await;
+    assert!(first.try_take().is_none());
+    assert_eq!(world.delivered(), 0);
+    world.pass(3).await;
+    assert_eq!(first.take().await, Err(Refused::NotDurable));
+    assert_eq!(gathered.take().await, Err(Refused::NotDurable));
+    assert!(world.handle.journal().borrow().error.is_some());
+    assert_eq!(world.delivered(), 1, "the alert does not wait for the disk");
+    assert_eq!(world.send("b", PingKind::Success).take().await, Err(Refused::NotDurable));
+    world.gate.open();
+    let pings = |record: &Record| matches!(record, Record::Pinged(_));
+    world.until("all that was held is written", || world.count(pings) == 3).await;
+    assert!(world.handle.journal().borrow().error.is_none());
+    assert_eq!(world.send("a", PingKind::Success).take().await, Ok(Reply::Taken));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_is_written_when_something_changed_and_not_for_signs_of_life() {
+    let world = World::with(&["a"], secs(86_400)).await;
+    let snapshot = || world.folder.bytes("snapshot.json");
+    assert!(snapshot().is_none());
+    world.pass(301).await;
+    world.until("the first snapshot is there", || snapshot().is_some()).await;
+    world.pass(5).await;
+    let first = snapshot();
+    world.pass(400).await;
+    assert_eq!(snapshot(), first, "nothing but marks since");
+    assert_eq!(world.send("a", PingKind::Success).take().await, Ok(Reply::Taken));
+    world.pass(301).await;
+    world.until("a second one is there", || snapshot() != first).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_in_good_order_leaves_everything_in_a_snapshot() {
+    let world = World::with(&["a"], secs(3_600)).await;
+    assert_eq!(world.send("a", PingKind::Fail).take().await, Ok(Reply::Taken));
+    world.handle.stop().await;
+    assert_eq!(world.send("a", PingKind::Success).take().await, Err(Refused::Stopped));
+    assert_eq!(world.count(|record| matches!(record, Record::Stopped { .. })), 1);
+    assert!(world.folder.bytes("snapshot.json").is_some());
+    let next = World::begin(world.folder.clone());
+    assert_eq!(next.status("a").await, "down");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_leaves_every_acknowledged_ping_in_the_journal() {
+    let world = World::with(&["a"], secs(3_600)).await;
+    assert_eq!(world.send("a", PingKind::Fail).take().await, Ok(Reply::Taken));
+    assert!(world.folder.bytes("snapshot.json").is_none());
+    world.folder.crash(7);
+    let next = World::begin(world.folder.clone());
+    assert_eq!(next.status("a").await, "down");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_while_the_disk_hangs_does_not_wait_for_ever() {
+    let world = World::with(&["a"], secs(3_600)).await;
+    world.gate.close();
+    let _answer = world.send("a", PingKind::Success);
+    world.until("the append waits", || world.gate.waiting() == 1).await;
+    let handle = world.handle.clone();
+    let ended = tokio::spawn(async move { handle.stop().await });
+    for _ in 0..40 {
+        world.jump(std::time::Duration::from_secs(1)).await;
+    }
+    world.until("it has ended", || ended.is_finished()).await;
+}
