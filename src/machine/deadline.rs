@@ -14,7 +14,7 @@ use crate::model::time::{Span, Timestamp};
 /// hold the loop; the rest follows in the next turn.
 const STEPS: usize = 100;
 
-/// Missed periods that one step tells together.
+/// Missed periods that one step tells together, and after which a turn ends: they cost about 50 ns each.
 const PERIODS: u32 = 10_000;
 
 /// What passes. In the order in which it is worked off when the instants are the same: a run that
@@ -34,24 +34,32 @@ impl Machine {
         if !self.hearing {
             return;
         }
+        let mut periods = 0;
         for _ in 0..TURN {
             let Some(place) = self.wheel.pop_due(now) else { break };
-            self.pass(place, now, now, out);
+            periods += self.pass(place, now, now, out);
             self.rearm(place);
+            if periods >= PERIODS {
+                break;
+            }
         }
     }
 
-    /// Works off what has passed of one heartbeat at `until`.
-    pub(super) fn pass(&mut self, place: u32, until: Timestamp, now: Timestamp, out: &mut Transition) {
+    /// Works off what has passed of one heartbeat at `until`. Says how many periods were missed in it.
+    pub(super) fn pass(&mut self, place: u32, until: Timestamp, now: Timestamp, out: &mut Transition) -> u32 {
+        let mut periods = 0;
         if !self.hearing {
-            return;
+            return periods;
         }
         let mut before = Timestamp::MIN;
         for _ in 0..STEPS {
-            let Some(beat) = self.beat(place) else { return };
-            let Some((at, what)) = self.next_passing(beat) else { return };
+            if periods >= PERIODS {
+                break;
+            }
+            let Some(beat) = self.beat(place) else { break };
+            let Some((at, what)) = self.next_passing(beat) else { break };
             if at > until || self.is_awaited(place, at) {
-                return;
+                break;
             }
             // A run that overran no longer puts its period's deadline off: that passes now, not back then.
             let at = at.max(before);
@@ -75,12 +83,13 @@ impl Machine {
                     self.commit(Record::RunOverran { at, slug, run }, out);
                     self.open(place, &blow, now, out);
                 }
-                Passing::Missed => self.missed(place, &blow, until, now, out),
+                Passing::Missed => periods += self.missed(place, &blow, until, now, out),
                 Passing::Reminder => self.remind(place, at, now, out),
                 Passing::PauseOver => self.resume(place, at, out),
                 Passing::Forget => self.commit(Record::Forgotten { at: now, slug }, out),
             }
         }
+        periods
     }
 
     /// Sets the heartbeat's timer to the first thing that passes. While a ping is on its way that was
@@ -139,8 +148,15 @@ impl Machine {
     }
 
     /// A period's deadline passed, and perhaps those of further periods.
-    fn missed(&mut self, place: u32, blow: &Blow, until: Timestamp, now: Timestamp, out: &mut Transition) {
-        let Some(beat) = self.beat(place) else { return };
+    fn missed(
+        &mut self,
+        place: u32,
+        blow: &Blow,
+        until: Timestamp,
+        now: Timestamp,
+        out: &mut Transition,
+    ) -> u32 {
+        let Some(beat) = self.beat(place) else { return 0 };
         let slug = beat.heartbeat.slug.clone();
         let was_down = beat.standing == Standing::Down;
         let mut probe = beat.clone_for_schedule();
@@ -157,6 +173,7 @@ impl Machine {
         }
         self.commit(Record::PeriodsMissed { at, slug, periods, due: probe.due }, out);
         self.open(place, blow, now, out);
+        periods
     }
 }
 
