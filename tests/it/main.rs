@@ -7,5 +7,6 @@
 
 mod client;
 mod harness;
+mod readme;
 mod receiver;
 mod seed;
