@@ -6,7 +6,10 @@
 #![allow(dead_code, reason = "what the harness can do is there before the test that needs it")]
 
 mod client;
+mod floods;
 mod harness;
+mod heartbeats;
+mod pings;
 mod readme;
 mod receiver;
 mod seed;
