@@ -3,6 +3,7 @@
 //! last records and a snapshot). Decides nothing about heartbeats.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use jiff::tz::TimeZoneDatabase;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch as channel;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -115,6 +117,8 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
     // Bound early, served late: who comes meanwhile waits instead of being refused.
     let listeners = listeners(&config)?;
 
+    // From here on there is something to end in order.
+    let terminated = terminated().context("signals cannot be had")?;
     let mut tasks = JoinSet::new();
     let (engine, courier) = start_core(kept, &config, &in_force, zones, &mut tasks)?;
     engine.reload(reload, config.state.snapshot_interval).await.context("the config did not take effect")?;
@@ -141,7 +145,7 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
     tasks.spawn(watch.run().map(|()| "the watch over the config"));
     tasks.spawn(reloads::follow(reloads.loaded, following, in_force, health).map(|()| "the reloads"));
     let ended_early = tokio::select! {
-        () = terminated() => None,
+        () = terminated => None,
         Some(ended) = tasks.join_next() => Some(ended),
         () = courier.gone() => Some(Ok("the courier")),
     };
@@ -232,17 +236,14 @@ async fn welcome_person(engine: &Handle, listening: Vec<String>, welcome: impl F
     total
 }
 
-/// SIGTERM or SIGINT.
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be heard: the daemon can only be killed");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => tracing::info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
-    }
+/// Ends at SIGTERM or SIGINT. They are heard from the call on, not from the first look at the future.
+fn terminated() -> io::Result<impl Future<Output = ()>> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => tracing::info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        }
+    })
 }
