@@ -5,7 +5,10 @@
 #![allow(clippy::format_push_string, reason = "speed is no matter here")]
 #![allow(dead_code, reason = "what the harness can do is there before the test that needs it")]
 
+mod access;
+mod bad_input;
 mod client;
+mod command_line;
 mod floods;
 mod harness;
 mod heartbeats;
@@ -13,3 +16,4 @@ mod pings;
 mod readme;
 mod receiver;
 mod seed;
+mod state_folder;

@@ -1,0 +1,243 @@
+//! What people see: `check`, `status`, the example config, and `serve` on a terminal.
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::harness::{Daemon, Ended, Home, LIMIT, OVERDUE, Process, command, wait_for};
+
+fn check(home: &Home, more: &[&str]) -> Ended {
+    home.run(&[&["check", "--config", "config.toml"], more].concat())
+}
+
+fn status(daemon: &Daemon, more: &[&str]) -> Ended {
+    daemon.home.run(&[&["status", "--url", &daemon.home.url()], more].concat())
+}
+
+#[test]
+fn check_shows_each_heartbeat_with_its_schedule_and_when_it_is_due() {
+    let home = Home::new(
+        "[heartbeats.db]\nname = \"Database\"\ncron = \"30 2 * * *\"\ntimezone = \"Europe/Berlin\"\n\
+         [heartbeats.sync]\ninterval = \"90m\"\n[defaults]\nchannels = [\"log\"]\n",
+    );
+    let ended = check(&home, &[]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
+    let out = &ended.stdout;
+    for part in [
+        "db  (Database)\n",
+        "cron 30 2 * * * in Europe/Berlin, grace 1h",
+        "sync\n",
+        "every 1h 30m",
+        "2 heartbeats",
+    ] {
+        assert!(out.contains(part), "no {part:?} in {out}");
+    }
+    assert_eq!(out.lines().filter(|line| line.contains(" 02:30:00 CE")).count(), 3, "{out}");
+    let report: Value = serde_json::from_str(&check(&home, &["--json"]).stdout).unwrap();
+    assert_eq!((&report["ok"], &report["problems"]), (&json!(true), &json!([])));
+    let next = report["heartbeats"][0]["next"].as_array().unwrap();
+    assert_eq!(next.len(), 3);
+    let times: Vec<jiff::Timestamp> =
+        next.iter().map(|time| time.as_str().unwrap().parse().unwrap()).collect();
+    assert!(times[0] > jiff::Timestamp::now() && times.is_sorted());
+    assert!(!home.state().exists(), "it touches no state");
+}
+
+#[test]
+fn check_tells_programs_every_problem_with_its_place() {
+    let home = Home::new("[heartbeats.db]\nintervall = \"1h\"\n[heartbeats.b]\ninterval = \"soon\"\n");
+    let ended = check(&home, &["--json"]);
+    assert_eq!(ended.code, 78, "{ended:?}");
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["ok"], false);
+    let problems = report["problems"].as_array().unwrap();
+    let places: Vec<_> = problems.iter().map(|one| (one["line"].clone(), one["column"].clone())).collect();
+    assert_eq!(places, [(json!(1), json!(1)), (json!(2), json!(1)), (json!(4), json!(12))]);
+    assert_eq!(problems[1]["meant"], "\"interval\"");
+    assert!(problems.iter().all(|one| one["file"] == "config.toml"), "{problems:?}");
+}
+
+#[test]
+fn the_config_is_found_by_its_variable() {
+    let home = Home::new("[heartbeats.from-the-variable]\ninterval = \"1h\"\n");
+    let ended = crate::harness::run(home.command(&["check"]).env("OVERDUE_CONFIG", home.config()), LIMIT);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.stdout.contains("from-the-variable"));
+}
+
+#[test]
+fn status_shows_how_things_stand_and_its_exit_code_says_it_too() {
+    let calm = "[heartbeats.a-calm-one]\nname = \"Calm\"\ninterval = \"24h\"\n";
+    let daemon = Daemon::start(&format!(
+        "{calm}[heartbeats.late]\ninterval = \"1s\"\ngrace = \"24h\"\nawait_first_ping = true\n"
+    ));
+    let ended = status(&daemon, &[]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let lines: Vec<_> =
+        ended.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
+    assert_eq!(lines[0], ["STATUS", "SLUG", "LAST", "PING", "NEXT", "DUE"]);
+    assert_eq!((&lines[1][..2], &lines[2][..2]), (&["new", "a-calm-one"][..], &["new", "late"][..]));
+    assert!(!ended.stdout.contains('\x1b'), "no colours but on a terminal");
+
+    daemon.ping(&daemon.uuid("late"), "");
+    daemon.wait_for_status("late", "late");
+    assert_eq!(status(&daemon, &[]).code, 1, "something is late");
+    assert_eq!(status(&daemon, &["a-calm-one"]).code, 0, "but not this one");
+
+    daemon.ping(&daemon.uuid("a-calm-one"), "/7");
+    let ended = status(&daemon, &["--json"]);
+    assert_eq!(ended.code, 2, "down is worse than late");
+    let all: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(all["heartbeats"][0], daemon.heartbeat("a-calm-one"));
+    assert_eq!(
+        (all["heartbeats"].as_array().unwrap().len(), &all["heartbeats"][1]["status"]),
+        (2, &json!("late"))
+    );
+
+    let ended = status(&daemon, &["a-calm-one"]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.stdout.starts_with("Calm: down\n"), "{}", ended.stdout);
+    let lines: Vec<_> =
+        ended.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
+    let url = daemon.heartbeat("a-calm-one")["ping_url"].as_str().unwrap().to_owned();
+    assert!(lines.contains(&vec!["ping", "URL", &url]), "{}", ended.stdout);
+    assert!(lines.contains(&vec!["last", "exit", "7"]), "{}", ended.stdout);
+    let json: Value = serde_json::from_str(&status(&daemon, &["--json", "a-calm-one"]).stdout).unwrap();
+    assert_eq!(json, daemon.heartbeat("a-calm-one"));
+}
+
+#[test]
+fn status_pages_through_more_heartbeats_than_one_answer_holds() {
+    let many: String =
+        (0..1_500).map(|n| ["[heartbeats.h", &n.to_string(), "]\ninterval = \"1h\"\n"].concat()).collect();
+    let daemon = Daemon::start(&many);
+    let ended = status(&daemon, &[]);
+    assert_eq!((ended.code, ended.stdout.lines().count()), (0, 1_501));
+}
+
+#[test]
+fn status_says_what_to_do_when_it_gets_no_answer() {
+    let home = Home::new("");
+    let ended = home.run(&["status", "--url", &home.url()]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (3, ""), "{ended:?}");
+    for part in [home.url().as_str(), "overdue serve", "--url"] {
+        assert!(ended.stderr.contains(part), "no {part:?} in {}", ended.stderr);
+    }
+    let daemon = Daemon::start("[heartbeats.db]\ninterval = \"1h\"\n");
+    let ended = status(&daemon, &["nobody"]);
+    assert_eq!(ended.code, 3, "{ended:?}");
+    assert!(ended.stderr.contains("no heartbeat"), "{}", ended.stderr);
+}
+
+#[test]
+fn status_takes_a_key_from_the_environment() {
+    let daemon = Daemon::start(
+        "[heartbeats.db]\ninterval = \"1h\"\n[server]\n[[server.api_keys]]\nname = \"a\"\n\
+         key = \"a-key-to-read-with\"\nrole = \"read\"\n",
+    );
+    let ended = status(&daemon, &["db"]);
+    assert_eq!(ended.code, 3);
+    assert!(ended.stderr.contains("OVERDUE_API_KEY"), "{}", ended.stderr);
+    let url = daemon.home.url();
+    let mut command = daemon.home.command(&["status", "--url", &url, "db"]);
+    let ended = crate::harness::run(command.env("OVERDUE_API_KEY", "a-key-to-read-with"), LIMIT);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.stdout.contains("shown only to a write key"), "{}", ended.stdout);
+}
+
+#[test]
+fn the_example_config_runs_as_it_is_and_no_channel_points_outside_the_machine() {
+    let text = include_str!("../../config.example.toml");
+    let home = Home::new("");
+    // The port may be taken here; nothing else is changed.
+    fs::write(home.config(), text.replace("127.0.0.1:8080", &format!("127.0.0.1:{}", home.port))).unwrap();
+    let daemon = Daemon::start_in(&home);
+    for slug in ["backup-postgresql", "renew-certificates", "sync-photos"] {
+        daemon.ping(&daemon.uuid(slug), "");
+        assert_eq!(daemon.heartbeat(slug)["status"], "up");
+    }
+    let log = daemon.stderr();
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "it runs without a warning: {log}");
+    assert!(home.state().join("ping_key").exists(), "the state is beside it");
+    let parsed: toml::Table = text.parse().unwrap();
+    let channels = parsed["channels"].as_table().unwrap();
+    assert!(!channels.is_empty());
+    for (name, channel) in channels {
+        assert_eq!(channel["type"].as_str(), Some("log"), "{name}");
+    }
+    assert!(parsed["server"].get("alive_url").is_none());
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn sigterm_and_ctrl_c_stop_it_with_0() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let daemon = Daemon::start("[heartbeats.db]\ninterval = \"1h\"\n");
+        daemon.ping(&daemon.uuid("db"), "/start");
+        let home = daemon.home.clone();
+        daemon.signal(signal);
+        let ended = daemon.stop_and_tell();
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert!(ended.stderr.contains("stopped"), "{}", ended.stderr);
+        let daemon = Daemon::start_in(&home);
+        assert_eq!(daemon.heartbeat("db")["running"], true, "a stop loses nothing");
+    }
+}
+
+#[test]
+fn a_sigterm_that_comes_with_the_first_answer_stops_it_in_order() {
+    let home = Home::new("[heartbeats.db]\ninterval = \"1h\"\n");
+    for round in 0..10 {
+        let ended = Daemon::start_in(&home).stop_and_tell();
+        assert_eq!(ended.code, 0, "round {round}: {}", ended.stderr);
+    }
+}
+
+/// A daemon on a terminal of its own, and who made the terminal.
+struct OnTerminal {
+    home: Home,
+    script: Process,
+}
+
+impl OnTerminal {
+    fn start(config: &str) -> Self {
+        let home = Home::new(config);
+        // It leaves its id, since ending `script` would only hang up on it, which is a wish to reload.
+        let serve = format!("echo $$ > pid; exec {OVERDUE:?} serve --config config.toml");
+        let mut script = command("script", &["-qec", &serve, "/dev/null"]);
+        let script = Process::spawn(script.env("SHELL", "/bin/sh").current_dir(home.path("")));
+        Self { home, script }
+    }
+
+    fn end(&self, signal: Signal) -> Option<()> {
+        let pid = fs::read_to_string(self.home.path("pid")).ok()?;
+        kill_process(Pid::from_raw(pid.trim().parse().ok()?)?, signal).ok()
+    }
+}
+
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        self.end(Signal::KILL);
+    }
+}
+
+#[test]
+fn on_a_terminal_it_shows_the_ping_url_of_each_heartbeat() {
+    let mut terminal =
+        OnTerminal::start("[heartbeats.db]\ninterval = \"1h\"\n[heartbeats.photos]\ninterval = \"1h\"\n");
+    let said = wait_for(LIMIT, "both URLs are shown", || {
+        assert_eq!(terminal.script.ended(), None, "{}", terminal.script.stdout());
+        Some(terminal.script.stdout()).filter(|said| said.matches("/ping/").count() == 2)
+    });
+    let mut shown = Vec::new();
+    for line in said.lines().filter(|line| line.contains("/ping/")) {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let [slug, url] = words[..] else { panic!("{line}") };
+        shown.push(slug.to_owned());
+        assert_eq!(crate::harness::curl(&[url]).stdout, "OK", "{line}");
+    }
+    assert_eq!(shown, ["db", "photos"]);
+    terminal.end(Signal::TERM).unwrap();
+    assert_eq!(terminal.script.wait(LIMIT), Some(0), "{}", terminal.script.stdout());
+}
