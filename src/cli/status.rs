@@ -32,8 +32,10 @@ pub(super) fn status(url: &str, json: bool, slug: Option<&str>) -> u8 {
             return exit::INTERNAL;
         }
     };
+    let url = url.trim_end_matches('/');
+    let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    match runtime.block_on(ask(url.trim_end_matches('/'), slug)) {
+    match runtime.block_on(ask(&url, slug)) {
         Ok(heartbeats) => {
             print(&match (json, slug) {
                 (true, Some(_)) => pretty(heartbeats.first().unwrap_or(&Value::Null)),
