@@ -131,6 +131,13 @@ fn status_says_what_to_do_when_it_gets_no_answer() {
 }
 
 #[test]
+fn status_takes_an_address_without_http_before_it() {
+    let daemon = Daemon::start("[heartbeats.db]\ninterval = \"1h\"\n");
+    let ended = daemon.home.run(&["status", "--url", &format!("127.0.0.1:{}", daemon.home.port), "db"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+}
+
+#[test]
 fn status_takes_a_key_from_the_environment() {
     let daemon = Daemon::start(
         "[heartbeats.db]\ninterval = \"1h\"\n[server]\n[[server.api_keys]]\nname = \"a\"\n\

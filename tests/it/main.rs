@@ -12,6 +12,7 @@ mod command_line;
 mod floods;
 mod harness;
 mod heartbeats;
+mod listening;
 mod pings;
 mod readme;
 mod receiver;

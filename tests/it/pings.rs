@@ -157,6 +157,25 @@ fn a_body_is_no_obstacle_whatever_its_type_and_size() {
 }
 
 #[test]
+fn a_body_that_is_no_text_or_cut_within_a_character_is_shown_as_text() {
+    let receiver = Receiver::start();
+    let daemon = Daemon::start(&format!(
+        "{CONFIG}body_limit = \"10B\"\n[defaults]\nchannels = [\"ops\"]\n{}",
+        receiver.channel("ops")
+    ));
+    let uuid = daemon.uuid("backup");
+    // "ü" has two bytes, of which the limit leaves one.
+    let bodies = [("xüabcdefghi".as_bytes(), "abcdefghi"), (b"\xff\x00bad\r\n", "\u{fffd}\0bad\r\n")];
+    for (number, (body, shown)) in bodies.into_iter().enumerate() {
+        assert_eq!(daemon.request("POST", &format!("/ping/{uuid}/1"), &[], body).status, 200);
+        let alert = receiver.wait_for(2 * number + 1).remove(2 * number).json();
+        assert_eq!(alert["data"]["heartbeat"]["last_body"], shown);
+        daemon.ping(&uuid, "");
+        receiver.wait_for(2 * number + 2);
+    }
+}
+
+#[test]
 fn a_client_that_hangs_up_anywhere_leaves_a_whole_ping_or_none() {
     let receiver = Receiver::start();
     let daemon =
