@@ -164,6 +164,7 @@ fn no_marked_block_of_the_readme_is_left_out() {
         "cron-pipestatus",
         "cron-plain",
         "cron-start",
+        "journal-attempts",
         "journal-pings",
         "python",
         "snapshot-heartbeats",
@@ -242,6 +243,11 @@ fn the_tour_goes_as_the_readme_says() {
     let [start, end] = &listed[..] else { panic!("{listed:?}") };
     assert_eq!([&start[1], &start[2]], [&json!("backup"), &json!("start")]);
     assert_eq!([&end[1], &end[2]], [&json!("backup"), &json!({ "exit": 0 })]);
+
+    let attempts = || machine.bash(block("journal-attempts")).stdout;
+    wait_until(LIMIT, "the alert is delivered", || {
+        attempts().contains("\",1,{\"delivered\":{}},\"delivered\"]\n")
+    });
 
     assert_eq!(machine.0.stop(), 0);
     let dump = run(command("bash", &["-c", block("snapshot-heartbeats")]).current_dir(home.path("")), LIMIT);
@@ -414,4 +420,23 @@ fn the_calls_of_the_api_answer_as_the_readme_says() {
     assert!(lines[1].starts_with("\"20"), "{lines:?}");
     let ready: Value = serde_json::from_str(&lines[2..].concat()).unwrap();
     assert_eq!((&ready["ready"], &ready["config"]["ok"]), (&json!(true), &json!(true)));
+}
+
+#[test]
+fn an_alert_that_cannot_be_delivered_is_told_at_once_and_once() {
+    let channel = "[channels.ops]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:9/secret-path\"\n";
+    let machine = Machine(Daemon::start(&format!("{CONFIG}channels = [\"ops\"]\n{channel}")));
+    machine.0.ping(UUID, "/fail");
+    let told =
+        || machine.0.stderr().matches(" WARN an alert could not be delivered; it is tried again ").count();
+    wait_until(LIMIT, "it is told", || told() > 0);
+    let attempts = || {
+        let listed = machine.bash(block("journal-attempts")).stdout;
+        listed.lines().filter(|line| line.contains("\"failed\"")).count()
+    };
+    wait_until(LIMIT, "it is tried again", || attempts() > 1);
+    let log = machine.0.stderr();
+    assert_eq!(told(), 1, "{log}");
+    assert!(log.contains(" channel=ops heartbeat=backup error="), "{log}");
+    assert!(!log.contains("secret-path"), "{log}");
 }
