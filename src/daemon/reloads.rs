@@ -37,6 +37,15 @@ pub(super) async fn follow(
                 tracing::error!("the new config is held back, the one before goes on");
                 refuse(&[problem], &health);
             }
+            Loaded::Restored => {
+                tracing::info!("the config file says again what is in force");
+                health.send_modify(|health| {
+                    health.ok = true;
+                    health.problems.clear();
+                });
+                let total = engine.ask(|view| view.living()).await.unwrap_or_default();
+                systemd::ready(total);
+            }
         }
     }
 }

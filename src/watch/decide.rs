@@ -40,6 +40,8 @@ pub enum Loaded {
         /// Says how much, and how to confirm.
         problem: Problem,
     },
+    /// After a config that was refused, the files say again what is in force.
+    Restored,
 }
 
 /// How the config stands, for those who ask.
@@ -150,8 +152,7 @@ impl Decider {
             }
             Look::AsAccepted => {
                 self.waiting = None;
-                self.refused = None;
-                None
+                self.refused.take().map(|_| Loaded::Restored)
             }
             Look::AsRefused => {
                 self.waiting = None;

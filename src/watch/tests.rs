@@ -65,7 +65,8 @@ impl House {
             Loaded::Accepted { config, .. } => {
                 config.heartbeats.iter().map(|one| one.slug.to_string()).collect()
             }
-            other @ (Loaded::Asked | Loaded::Rejected { .. } | Loaded::HeldBack { .. }) => {
+            other
+            @ (Loaded::Asked | Loaded::Rejected { .. } | Loaded::HeldBack { .. } | Loaded::Restored) => {
                 panic!("{other:?}")
             }
         }
@@ -74,7 +75,8 @@ impl House {
     async fn rejected(&mut self) -> String {
         match self.next().await {
             Loaded::Rejected { problems } => problems[0].to_string(),
-            other @ (Loaded::Asked | Loaded::Accepted { .. } | Loaded::HeldBack { .. }) => {
+            other
+            @ (Loaded::Asked | Loaded::Accepted { .. } | Loaded::HeldBack { .. } | Loaded::Restored) => {
                 panic!("{other:?}")
             }
         }
