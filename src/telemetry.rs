@@ -17,7 +17,13 @@ pub fn init() -> Result<(), String> {
     let filter = EnvFilter::try_new(&wanted)
         .map_err(|error| format!("OVERDUE_LOG={wanted:?} is not a filter ({error}): try info or debug"))?;
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
+    // A log that cannot be written (a full disk, a closed pipe) must not end the daemon: complaining of it
+    // would go to standard error as well, and panic.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(colour)
+        .log_internal_errors(false);
     if std::env::var_os("JOURNAL_STREAM").is_some() {
         log.without_time().with_target(false).init();
     } else {
