@@ -6,6 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::harness::{Daemon, Ended, Home, LIMIT, OVERDUE, Process, command, wait_for};
+use crate::receiver::Receiver;
 
 fn check(home: &Home, more: &[&str]) -> Ended {
     home.run(&[&["check", "--config", "config.toml"], more].concat())
@@ -198,6 +199,27 @@ fn a_sigterm_that_comes_with_the_first_answer_stops_it_in_order() {
     for round in 0..10 {
         let ended = Daemon::start_in(&home).stop_and_tell();
         assert_eq!(ended.code, 0, "round {round}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_ends_neither_the_daemon_nor_an_alert() {
+    let receiver = Receiver::start();
+    let home = Home::new(&format!(
+        "[heartbeats.db]\ninterval = \"24h\"\nchannels = [\"ops\", \"log\"]\n{}",
+        receiver.channel("ops")
+    ));
+    // On a full disk, and into a pipe that nobody reads any more.
+    for log in ["2>/dev/full", "2> >(head -c 1 >/dev/null)"] {
+        let serve = format!("exec {OVERDUE:?} serve --config config.toml {log}");
+        let daemon = Daemon::start_as(&home, command("bash", &["-c", &serve]).current_dir(home.path("")));
+        let before = receiver.received().len();
+        for number in 0..3 {
+            daemon.ping(&daemon.uuid("db"), "/1");
+            daemon.ping(&daemon.uuid("db"), "");
+            receiver.wait_for(before + 2 * number + 2);
+        }
+        assert_eq!(daemon.stop(), 0, "{log}");
     }
 }
 
