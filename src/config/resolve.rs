@@ -27,7 +27,10 @@ pub(super) fn config(path: &Path, sources: &dyn Sources, zones: &Zones) -> Resul
         Ok(text) => File::new(path, text),
         Err(error) => {
             let place = File::new(path, String::new()).text.place(0);
-            return Err(vec![place.problem(format!("the config cannot be read: {error}"), None)]);
+            return Err(vec![place.problem(
+                format!("the config cannot be read: {error}; name another with --config or $OVERDUE_CONFIG"),
+                None,
+            )]);
         }
     };
     let (main_table, main_broken) = parse(&mut reader, &main);

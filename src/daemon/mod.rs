@@ -49,7 +49,7 @@ const REPORTS: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The config has problems: 78.
-    #[error("the config has {} problem(s)", .0.len())]
+    #[error("the config has {}", problems(.0.len()))]
     Config(Vec<Problem>),
     /// It cannot listen: 71.
     #[error(transparent)]
@@ -63,6 +63,11 @@ pub enum Failure {
     /// Anything else: 70.
     #[error("{0:#}")]
     Internal(#[from] anyhow::Error),
+}
+
+/// `1 problem`, `2 problems`.
+fn problems(count: usize) -> String {
+    format!("{count} problem{}", if count == 1 { "" } else { "s" })
 }
 
 impl From<OpenError> for Failure {

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::config::change::Change;
 use crate::config::problem::Problem;
 use crate::daemon::force::InForce;
-use crate::daemon::systemd;
+use crate::daemon::{problems as count, systemd};
 use crate::engine::handle::Handle;
 use crate::http::ConfigHealth;
 use crate::watch::Loaded;
@@ -28,8 +28,8 @@ pub(super) async fn follow(
             }
             Loaded::Rejected { problems } => {
                 tracing::error!(
-                    "the config has {} problem(s): nothing changes, the one before goes on",
-                    problems.len()
+                    "the config has {}: nothing changes, the one before goes on",
+                    count(problems.len())
                 );
                 refuse(&problems, &health);
             }
@@ -70,8 +70,8 @@ async fn accept(
         Ok(reload) => reload,
         Err(problems) => {
             tracing::error!(
-                "the config has {} problem(s): nothing changes, the one before goes on",
-                problems.len()
+                "the config has {}: nothing changes, the one before goes on",
+                count(problems.len())
             );
             return refuse(&problems, health);
         }
