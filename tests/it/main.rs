@@ -10,6 +10,7 @@ mod bad_input;
 mod client;
 mod command_line;
 mod floods;
+mod full_disk;
 mod harness;
 mod heartbeats;
 mod listening;

@@ -1,0 +1,73 @@
+//! A disk that is full, and then is not: the state folder on a small file system of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::{Daemon, Home, LIMIT, OVERDUE, command, run, wait_until};
+use crate::receiver::Receiver;
+
+/// A shell with a name space of its own, in which it may mount.
+const UNSHARE: [&str; 3] = ["-rm", "sh", "-c"];
+
+fn mount_is_possible() -> bool {
+    let ended = run(command("unshare", &UNSHARE).arg("mount -t tmpfs none /mnt"), LIMIT);
+    if ended.code != 0 {
+        eprintln!("NOT TRIED: this system lets nobody mount a small file system: {}", ended.stderr.trim());
+    }
+    ended.code == 0
+}
+
+/// A daemon whose state folder holds 600 KiB, and the folder as the daemon sees it.
+fn start(home: &Home) -> (Daemon, PathBuf) {
+    fs::create_dir_all(home.path("small")).unwrap();
+    let serve = format!(
+        "mount -t tmpfs -o size=600k,mode=700 none small && exec {OVERDUE:?} serve --config config.toml"
+    );
+    let mut unshare = command("unshare", &UNSHARE);
+    let daemon = Daemon::start_as(home, unshare.arg(serve).current_dir(home.path("")));
+    let root = format!("/proc/{}/root", daemon.pid());
+    let small = home.path("small");
+    (daemon, Path::new(&root).join(small.strip_prefix("/").unwrap()))
+}
+
+#[test]
+fn with_a_full_disk_pings_count_alerts_go_out_and_it_heals_by_itself() {
+    if !mount_is_possible() {
+        return;
+    }
+    let receiver = Receiver::start();
+    let home = Home::new(&format!(
+        "[heartbeats.db]\ninterval = \"24h\"\nchannels = [\"ops\"]\n[state]\ndir = \"small/state\"\n{}",
+        receiver.channel("ops")
+    ));
+    let (daemon, small) = start(&home);
+    let uuid = daemon.uuid("db");
+    daemon.ping(&uuid, "");
+    let full = fs::write(small.join("filler"), vec![1; 1_000_000]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+
+    // What the file system had rounded up for the journal is used up first.
+    let mut sent = 1;
+    wait_until(LIMIT, "a ping is refused", || {
+        sent += 1;
+        daemon.get(&format!("/ping/{uuid}")).status == 503
+    });
+    let refused = daemon.get(&format!("/ping/{uuid}/3"));
+    sent += 1;
+    assert_eq!(refused.status, 503);
+    assert!(refused.header("retry-after").is_some() && refused.text().contains("counts"), "{refused:?}");
+    assert_eq!(daemon.heartbeat("db")["pings_total"], sent, "they count all the same");
+    let opened = receiver.wait_for_alert("incident.opened", "db").json();
+    assert_eq!(opened["data"]["incident"]["exit_code"], 3);
+    let ready = daemon.get("/readyz");
+    assert_eq!((ready.status, &ready.json()["journal"]["ok"]), (503, &false.into()), "{}", ready.text());
+    assert_eq!(daemon.get("/healthz").status, 200, "it lives");
+
+    fs::remove_file(small.join("filler")).unwrap();
+    wait_until(LIMIT, "it heals by itself", || daemon.get("/readyz").status == 200);
+    daemon.ping(&uuid, "");
+    receiver.wait_for_alert("incident.resolved", "db");
+    assert_eq!(receiver.received().len(), 2, "each alert once");
+    assert_eq!(daemon.heartbeat("db")["pings_total"], sent + 1);
+    assert_eq!(daemon.stop(), 0);
+}
