@@ -66,6 +66,7 @@ impl World {
             245..=247 => self.lose_or_find_a_channel(),
             _ => self.sync(),
         }
+        self.stepped();
     }
 
     fn pass_to_next(&mut self, off: Ms) {

@@ -6,6 +6,7 @@ use overdue::model::incident::{Cause as Why, Incident as Real, Reason};
 use overdue::model::run::Outcome as End;
 use overdue::model::time::Span;
 
+use crate::disk::assert_same;
 use crate::model::{Cause, Incident, Model, Ms, Outcome};
 use crate::world::{EPOCH, World, at, ms, slug_of};
 
@@ -58,13 +59,7 @@ impl World {
     /// The journal, read again from its text, says what the machine says; so does the core of a snapshot.
     pub(crate) fn check_replay(&self, through_text: bool) {
         let state = if through_text { self.replayed_from_text() } else { self.replayed() };
-        let machine = self.machine.state();
-        assert_eq!(state.core, machine.core, "the journal says something else");
-        assert!(
-            state.beats.iter().eq(machine.beats.iter()),
-            "the journal says something else of a heartbeat"
-        );
-        assert_eq!(state.living(), machine.living());
+        assert_same(&state, self.machine.state());
     }
 
     fn replayed_from_text(&self) -> overdue::machine::state::State {

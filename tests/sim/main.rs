@@ -3,7 +3,9 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for some records among many")]
 
 mod acts;
+mod chance;
 mod check;
+mod disk;
 mod exhaustive;
 mod model;
 mod soak;

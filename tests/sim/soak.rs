@@ -1,38 +1,23 @@
-//! Long lives by chance: shrunk by proptest when they are short, told by their seed when they are long.
+//! Long lives by chance, on a disk that loses all it may lose: shrunk by proptest when they are short, told by their seed when they are long.
 
 use std::collections::BTreeSet;
 
-use overdue::machine::Machine;
-use overdue::machine::event::Event;
 use overdue::machine::record::{Next, Record};
 use overdue::machine::state::State;
 use overdue::model::delivery::Verdict;
-use overdue::model::id::Life;
-use overdue::model::schedule::Zones;
 use proptest::prelude::*;
 
 use crate::acts::{Act, heartbeats};
+use crate::chance::Chance;
+use crate::disk::{Seen, assert_starts};
 use crate::model::Ms;
 use crate::world::World;
 
 const DAY: Ms = 86_400_000;
 
-/// Chance that is the same for the same seed (splitmix64).
-struct Chance(u64);
-
-impl Chance {
-    fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn act(&mut self) -> Act {
-        let [what, who, how, _, a, b, ..] = self.draw().to_be_bytes();
-        Act { what, who, how, long: u16::from_be_bytes([a, b]) }
-    }
+fn any_act(chance: &mut Chance) -> Act {
+    let [what, who, how, _, a, b, ..] = chance.draw().to_be_bytes();
+    Act { what, who, how, long: u16::from_be_bytes([a, b]) }
 }
 
 /// Tells where a life came to grief.
@@ -51,11 +36,11 @@ impl Drop for Told {
 
 fn live(seed: u64, steps: usize) -> World {
     let mut chance = Chance(seed);
-    let mut world = World::new(&heartbeats(), &["a", "b"]);
+    let mut world = World::on_disk(&heartbeats(), &["a", "b"], !seed);
     let mut told = Told { seed, step: 0 };
     for step in 0..steps {
         told.step = step;
-        world.act(chance.act());
+        world.act(any_act(&mut chance));
         world.check();
     }
     world.check_replay(true);
@@ -98,12 +83,7 @@ fn assert_every_prefix_starts(world: &World) {
     for (i, record) in world.records.iter().enumerate() {
         state.apply(record);
         if i % 16 == 0 {
-            let mut machine = Machine::restore(state.clone(), Zones::bundled());
-            let now = crate::world::at(world.now + DAY);
-            let life = Life(uuid::Uuid::from_u128(u128::MAX));
-            machine.handle(Event::Began { life, version: String::new() }, now);
-            machine.handle(Event::Hearing, now);
-            machine.handle(Event::Tick, now + overdue::model::time::Span::from_secs(300));
+            assert_starts(state.clone(), world.now + DAY);
         }
     }
 }
@@ -111,14 +91,17 @@ fn assert_every_prefix_starts(world: &World) {
 #[test]
 fn long_lives_with_faults_lose_nothing_and_say_what_the_model_says() {
     let long = std::env::var("OVERDUE_SIM_SEEDS").ok().and_then(|n| n.parse::<u64>().ok());
-    let (seeds, steps) = long.map_or((4, 1_000), |seeds| (seeds, 5_000));
+    let (seeds, steps) = long.map_or((4, 700), |seeds| (seeds, 5_000));
+    let mut seen = Seen::default();
     for seed in 0..seeds {
         let mut world = live(seed, steps);
+        seen.add(world.seen());
         assert_nothing_was_lost(&mut world);
         if seed == 0 {
             assert_every_prefix_starts(&world);
         }
     }
+    assert!(seen.has_everything(), "the disks were too kind: {seen:?}");
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -130,8 +113,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn whatever_happens_machine_and_model_agree(acts in acts()) {
-        let mut world = World::new(&heartbeats(), &["a", "b"]);
+    fn whatever_happens_machine_and_model_agree(acts in acts(), seed in any::<u64>()) {
+        let mut world = World::on_disk(&heartbeats(), &["a", "b"], seed);
         for act in acts {
             world.act(act);
             world.check();

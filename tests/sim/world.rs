@@ -1,6 +1,7 @@
 //! A world in virtual time around the machine: a clock, a journal of which only a synced part is sure,
 //! receivers, crashes. It drives the machine as the engine does, and a model beside it, and never lets an
-//! effect out before its records are synced.
+//! effect out before its records are synced. Its journal is the real store on a disk that forgets, or, where
+//! worlds are walked by the thousand, only a list of which whole batches are lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use overdue::model::settings::Settings;
 use overdue::model::time::{Span, Timestamp};
 use uuid::Uuid;
 
+use crate::disk::{Disk, Seen, Start, assert_starts, replay};
 use crate::model::{Alert, Model, Ms, Rules, Says, Timing};
 
 /// 2026-01-01T00:00:00Z: instant 0 of every world.
@@ -56,6 +58,9 @@ pub(crate) struct World {
     pub(crate) alerts: Vec<Vec<Alert>>,
     synced: Batch,
     unsynced: Vec<Batch>,
+    /// After each step since the last sync: instants to which the models can be put back.
+    steps: Vec<Batch>,
+    disk: Option<Disk>,
     held: Vec<Effect>,
     windows: Vec<(Ms, Ms)>,
     began: Ms,
@@ -70,8 +75,17 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A daemon that starts for the first time.
+    /// A daemon that starts for the first time, with a mere list for a journal.
     pub(crate) fn new(rules: &[Rules], channels: &[&'static str]) -> Self {
+        Self::first_life(rules, channels, None)
+    }
+
+    /// The same with the real store, on a disk of which the seed decides what it forgets.
+    pub(crate) fn on_disk(rules: &[Rules], channels: &[&'static str], seed: u64) -> Self {
+        Self::first_life(rules, channels, Some(Disk::new(seed)))
+    }
+
+    fn first_life(rules: &[Rules], channels: &[&'static str], disk: Option<Disk>) -> Self {
         let models: Vec<Option<Model>> = rules.iter().map(|_| None).collect();
         let mut world = Self {
             machine: Machine::restore(State::default(), Zones::bundled()),
@@ -83,6 +97,8 @@ impl World {
             records: Vec::new(),
             alerts: vec![Vec::new(); rules.len()],
             unsynced: Vec::new(),
+            steps: Vec::new(),
+            disk,
             held: Vec::new(),
             windows: Vec::new(),
             began: 0,
@@ -110,13 +126,38 @@ impl World {
 
     /// What was written until here stands or falls together.
     pub(crate) fn written(&mut self) {
-        self.unsynced.push(Batch { records: self.records.len(), models: self.models.clone() });
+        self.unsynced.push(self.present());
+    }
+
+    /// What the last step did is all done: after a crash the models can go on from here.
+    pub(crate) fn stepped(&mut self) {
+        if self.disk.is_some() {
+            self.steps.push(self.present());
+        }
+    }
+
+    fn present(&self) -> Batch {
+        Batch { records: self.records.len(), models: self.models.clone() }
+    }
+
+    /// Where the batches end that are not synced; the last one is still gathering.
+    fn ends(&self) -> Vec<usize> {
+        let mut ends: Vec<usize> = self.unsynced.iter().map(|batch| batch.records).collect();
+        ends.push(self.records.len());
+        ends.dedup();
+        ends.retain(|end| *end > self.synced.records);
+        ends
     }
 
     /// The disk has it all: what was held leaves.
     pub(crate) fn sync(&mut self) {
-        self.synced = Batch { records: self.records.len(), models: self.models.clone() };
+        let ends = self.ends();
+        if let Some(disk) = &mut self.disk {
+            disk.sync(&self.records, &ends, self.machine.state());
+        }
+        self.synced = self.present();
         self.unsynced.clear();
+        self.steps.clear();
         for effect in std::mem::take(&mut self.held) {
             match effect {
                 Effect::Deliver(delivery) => self.leaves(delivery),
@@ -307,22 +348,28 @@ impl World {
         }
     }
 
-    /// The process is killed; of what was not synced, so many batches survive by luck.
+    /// The process is killed; of what was not synced, so many batches survive by luck, and of the others
+    /// what the disk brings back.
     pub(crate) fn kill(&mut self, lucky: usize) {
-        let last = lucky
-            .checked_sub(1)
-            .and_then(|i| self.unsynced.get(i.min(self.unsynced.len().saturating_sub(1))));
-        let Batch { records, models } = last.unwrap_or(&self.synced).clone();
+        let (Batch { records, models }, state) = match self.disk.take() {
+            None => self.luck(lucky),
+            Some(mut disk) => {
+                let found = self.die(&mut disk, lucky);
+                self.disk = Some(disk);
+                found
+            }
+        };
         self.records.truncate(records);
         self.models = models;
         for model in self.models.iter_mut().flatten() {
             model.heard = None;
         }
-        self.machine = Machine::restore(self.replayed(), Zones::bundled());
+        self.machine = Machine::restore(state, Zones::bundled());
         self.hearing = false;
         self.held.clear();
         self.in_flight.clear();
         self.unsynced.clear();
+        self.steps.clear();
         self.alerts.iter_mut().for_each(Vec::clear);
         for record in self.records.clone() {
             self.tell(&record);
@@ -331,13 +378,41 @@ impl World {
         self.synced = Batch { records, models: self.models.clone() };
     }
 
+    fn luck(&self, lucky: usize) -> (Batch, State) {
+        let last = lucky
+            .checked_sub(1)
+            .and_then(|i| self.unsynced.get(i.min(self.unsynced.len().saturating_sub(1))));
+        let batch = last.unwrap_or(&self.synced).clone();
+        let state = replay(&self.records[..batch.records]);
+        (batch, state)
+    }
+
+    /// The disk may tear a batch anywhere, but the models know only whole steps. A daemon must be able to start
+    /// from the torn one; this life goes on as if the rest of the step had come through as well.
+    fn die(&self, disk: &mut Disk, lucky: usize) -> (Batch, State) {
+        let Start { mut state, records } = disk.die(&self.records, &self.ends(), self.machine.state(), lucky);
+        let present = self.present();
+        let whole = [&self.synced].into_iter().chain(&self.steps).chain([&present]);
+        let batch = whole.filter(|step| step.records >= records).min_by_key(|step| step.records);
+        let batch = batch.expect("no more is found than was written").clone();
+        if records < batch.records {
+            assert_starts(state.clone(), self.now);
+            for record in &self.records[records..batch.records] {
+                state.apply(record);
+            }
+            disk.sync(&self.records[..batch.records], &[batch.records], &state);
+        }
+        (batch, state)
+    }
+
+    /// What the disk went through.
+    pub(crate) fn seen(&self) -> Seen {
+        self.disk.as_ref().map(|disk| disk.seen).unwrap_or_default()
+    }
+
     /// The state that the journal tells.
     pub(crate) fn replayed(&self) -> State {
-        let mut state = State::default();
-        for record in &self.records {
-            state.apply(record);
-        }
-        state
+        replay(&self.records)
     }
 
     /// Takes down what a record says was told.
