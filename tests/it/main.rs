@@ -2,13 +2,15 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it runs programs")]
 #![allow(clippy::unwrap_used, reason = "a test says by its panic where it failed")]
-#![allow(clippy::format_push_string, reason = "speed is no matter here")]
+#![allow(clippy::format_push_string, clippy::format_collect, reason = "speed is no matter here")]
+#![allow(clippy::similar_names, reason = "a receiver and what it received are the words")]
 #![allow(dead_code, reason = "what the harness can do is there before the test that needs it")]
 
 mod access;
 mod bad_input;
 mod client;
 mod command_line;
+mod delivery;
 mod floods;
 mod full_disk;
 mod harness;
@@ -17,5 +19,8 @@ mod listening;
 mod pings;
 mod readme;
 mod receiver;
+mod reload;
+mod restart;
 mod seed;
 mod state_folder;
+mod systemd;
