@@ -317,8 +317,13 @@ fn finished(
     beat.last_exit_code = exit_code.or(beat.last_exit_code);
     beat.last_duration = duration.or(beat.last_duration);
     let open = beat.open_runs.iter().position(|run| run.id == id).map(|i| beat.open_runs.remove(i));
+    let last_success = beat.last_success;
     let runs = &mut beat.history_mut().runs;
+    // One run counts once: as it overran, unless a success has wiped that since.
+    let mut counted = false;
     if let Some(overran) = runs.iter_mut().rev().find(|run| run.id == id) {
+        counted = overran.outcome == Outcome::Overran
+            && last_success.is_none_or(|success| success < overran.ended_at);
         (overran.duration, overran.exit_code, overran.finished) = (duration, exit_code, true);
     } else {
         let rid = open.as_ref().map_or(pinged.rid, |run| run.rid);
@@ -332,7 +337,7 @@ fn finished(
         beat.consecutive_failures = 0;
         beat.standing = Standing::Up;
     } else {
-        beat.consecutive_failures = beat.consecutive_failures.saturating_add(1);
+        beat.consecutive_failures = beat.consecutive_failures.saturating_add(u32::from(!counted));
         if beat.standing == Standing::New {
             beat.standing = Standing::Up;
         }

@@ -63,6 +63,8 @@ pub(crate) struct Run {
     pub(crate) duration: Option<Ms>,
     pub(crate) exit_code: Option<u8>,
     finished: bool,
+    /// Among `failures`, since it overran: its own failing finish is not counted again.
+    counted: bool,
     /// In which order the runs ended.
     pub(crate) ended: usize,
 }
@@ -248,6 +250,7 @@ impl Model {
             let run = self.run_deadline().filter(|(run, _)| *run <= at);
             if let Some((_, run)) = run.filter(|(run, _)| Some(*run) == self.next_passing()) {
                 self.end(run, Outcome::Overran);
+                self.runs[run].counted = true;
                 self.failures += 1;
                 self.down(Cause::Overran, None, at);
             } else if self.schedule_deadline().is_some_and(|s| Some(s) == self.next_passing()) {
@@ -339,6 +342,7 @@ impl Model {
             duration: None,
             exit_code: None,
             finished: false,
+            counted: false,
             ended: 0,
         });
         if !self.seen {
@@ -380,6 +384,7 @@ impl Model {
                 duration: None,
                 exit_code: None,
                 finished: false,
+                counted: false,
                 ended: 0,
             });
             self.runs.len() - 1
@@ -390,6 +395,7 @@ impl Model {
         let run = &mut self.runs[run];
         run.duration = run.start.map(|start| (at - start).max(0));
         (run.exit_code, run.finished) = (exit_code, true);
+        let counted = run.counted;
         self.seen = true;
         self.last_finish = Some(self.last_finish.map_or(at, |last| last.max(at)));
         for run in &mut self.runs {
@@ -400,9 +406,10 @@ impl Model {
         self.count_due_from(anchor);
         if good {
             self.failures = 0;
+            self.runs.iter_mut().for_each(|run| run.counted = false);
             self.resolve(at, "ping");
         } else {
-            self.failures += 1;
+            self.failures += u32::from(!counted);
             self.down(Cause::Failed, exit_code, at);
         }
     }

@@ -240,6 +240,30 @@ fn a_run_that_overran_counts_and_so_does_the_period_that_it_missed() {
 }
 
 #[test]
+fn a_run_that_overran_and_then_fails_is_one_failure_not_two() {
+    let mut desk = Desk::new(&[running(DAY, HOUR, 100)]);
+    desk.ping("job", Start);
+    desk.wait_until(100);
+    assert_eq!(desk.view("job").consecutive_failures, 1);
+    desk.ping("job", Exit(3));
+    assert_eq!(desk.view("job").consecutive_failures, 1, "one run counts once");
+    desk.ping("job", Exit(3));
+    assert_eq!(desk.view("job").consecutive_failures, 2, "a second finish is a run of its own");
+}
+
+#[test]
+fn a_late_failure_counts_again_when_a_success_came_since_the_run_overran() {
+    let mut desk = Desk::new(&[running(DAY, HOUR, 100)]);
+    desk.ping_rid("job", Start, rid(1));
+    desk.wait_until(100);
+    desk.ping_rid("job", Success, rid(2));
+    assert_eq!(desk.view("job").consecutive_failures, 0);
+    desk.wait_until(150);
+    desk.ping_rid("job", Exit(3), rid(1));
+    assert_eq!((desk.status("job"), desk.view("job").consecutive_failures), ("down", 1));
+}
+
+#[test]
 fn a_run_never_has_a_negative_duration() {
     let mut desk = Desk::new(&[every("job", DAY, HOUR)]);
     desk.wait_until(10);
