@@ -3,12 +3,12 @@
 // The documentation of the arguments is what `--help` prints: plain text, not Markdown.
 #![allow(clippy::doc_markdown)]
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::engine::clock::{Clock as _, SystemClock};
 
@@ -95,30 +95,50 @@ struct ConfigArgument {
 
 /// Runs the program with these arguments, the name of the program first.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments = match parse(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
-            return match error.print() {
-                Ok(()) => ExitCode::from(code),
-                Err(_) => ExitCode::from(exit::INTERNAL),
-            };
+            return ExitCode::from(outcome(error.print(), code));
         }
     };
     ExitCode::from(match arguments.command {
         Command::Serve(ConfigArgument { config }) => serve::serve(&config),
         Command::Check { config: ConfigArgument { config }, json } => {
             let (zones, now) = (crate::daemon::zones(), SystemClock.now());
-            check::check(&config, json, &zones, now, &mut io::stdout().lock()).unwrap_or(exit::INTERNAL)
+            let mut told = Vec::new();
+            let code = check::check(&config, json, &zones, now, &mut told).unwrap_or(exit::INTERNAL);
+            print(&told, code)
         }
         Command::Status { url, json, slug } => status::status(&url, json, slug.as_deref()),
     })
 }
 
-/// Prints to standard output. A reader that has gone (`| head`) is no fault.
-fn print(text: &str) {
+/// Reads the arguments. A variable that is set but empty counts as unset, as in a shell's `${X:-default}`.
+fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let mut command = Arguments::command().mut_subcommands(|command| {
+        command.mut_args(|arg| if arg.get_env().is_some_and(empty) { arg.env(None::<&str>) } else { arg })
+    });
+    let mut matches = command.try_get_matches_from_mut(arguments)?;
+    Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+/// Prints to standard output, and gives the exit code: the one given, when that went well.
+fn print(text: &[u8], code: u8) -> u8 {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
+    outcome(out.write_all(text).and_then(|()| out.flush()), code)
+}
+
+/// The exit code after printing. A reader that has gone (`| head`) is no fault.
+fn outcome(printed: io::Result<()>, code: u8) -> u8 {
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("cannot write to standard output: {error}"));
+            exit::INTERNAL
+        }
+        Ok(()) | Err(_) => code,
+    }
 }
 
 /// Prints to standard error.

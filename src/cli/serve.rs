@@ -58,5 +58,5 @@ fn welcome(welcome: &Welcome) {
         writeln!(text, "  … and {more} more: overdue status SLUG shows each")
             .expect("writing to a string cannot fail");
     }
-    print(&text);
+    print(text.as_bytes(), exit::OK);
 }

@@ -25,6 +25,10 @@ struct Page {
 
 /// Asks the daemon at `url` for one heartbeat or for all.
 pub(super) fn status(url: &str, json: bool, slug: Option<&str>) -> u8 {
+    if let Some(slug) = slug.filter(|slug| !is_name(slug)) {
+        complain(&format!("{slug:?} is not a slug or UUID: they are made of letters, digits, '-' and '_'"));
+        return exit::USAGE;
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -37,13 +41,14 @@ pub(super) fn status(url: &str, json: bool, slug: Option<&str>) -> u8 {
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     match runtime.block_on(ask(&url, slug)) {
         Ok(heartbeats) => {
-            print(&match (json, slug) {
+            let shown = match (json, slug) {
                 (true, Some(_)) => pretty(heartbeats.first().unwrap_or(&Value::Null)),
                 (true, None) => pretty(&serde_json::json!({ "heartbeats": heartbeats })),
                 (false, Some(_)) => heartbeats.iter().map(|beat| detail(beat, colour)).collect(),
                 (false, None) => table(&heartbeats, colour),
-            });
-            heartbeats.iter().map(|beat| code(text(beat, "status"))).max().unwrap_or(exit::OK)
+            };
+            let code = heartbeats.iter().map(|beat| code(text(beat, "status"))).max().unwrap_or(exit::OK);
+            print(shown.as_bytes(), code)
         }
         Err(error) => {
             complain(&error);
@@ -58,6 +63,11 @@ fn code(status: &str) -> u8 {
         "late" => LATE,
         _ => exit::OK,
     }
+}
+
+/// Whether it can be a slug or a UUID, and so stand in a URL.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 async fn ask(url: &str, slug: Option<&str>) -> Result<Vec<Value>, String> {
@@ -86,10 +96,6 @@ async fn ask(url: &str, slug: Option<&str>) -> Result<Vec<Value>, String> {
             }
         }
     };
-    let plain = slug.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    if !plain {
-        return Err(format!("{slug:?} is not a slug or UUID: they are made of letters, digits, '-' and '_'"));
-    }
     fetch(&client, url, &format!("{url}/api/v1/heartbeats/{slug}")).await.map(|beat| vec![beat])
 }
 

@@ -68,6 +68,43 @@ fn the_config_is_found_by_its_variable() {
 }
 
 #[test]
+fn a_reader_that_has_gone_is_no_fault() {
+    let home = Home::new("[heartbeats.db]\ninterval = \"1h\"\n");
+    let bad = Home::new("[heartbeats.db]\nintervall = \"1h\"\n");
+    let check = ["check", "--config", "config.toml"];
+    for (home, arguments, code) in [(&home, &check[..], 0), (&bad, &check, 78), (&home, &["--help"], 0)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = home.command(arguments).stdout(writer).output().unwrap();
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!((ended.status.code(), &*stderr), (Some(code), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_set_but_empty_counts_as_unset() {
+    let home = Home::new("");
+    let set = |arguments: &[&str], name| crate::harness::run(home.command(arguments).env(name, ""), LIMIT);
+    let ended = set(&["check"], "OVERDUE_CONFIG");
+    assert_eq!(ended.code, 78, "{ended:?}");
+    assert!(ended.stdout.contains("/etc/overdue/config.toml"), "the default: {ended:?}");
+    assert_eq!(set(&["check", "--config", "config.toml"], "OVERDUE_CONFIG").code, 0);
+    let ended = set(&["status"], "OVERDUE_URL");
+    assert_ne!(ended.code, 64, "{ended:?}");
+    assert_eq!(set(&["status", "--url", &home.url()], "OVERDUE_URL").code, 3);
+}
+
+#[test]
+fn what_can_be_no_slug_is_a_mistake_of_usage() {
+    let home = Home::new("");
+    for slug in ["a b", "", "a/b", "ä"] {
+        let ended = home.run(&["status", "--url", &home.url(), slug]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (64, ""), "{ended:?}");
+        assert!(ended.stderr.contains("not a slug or UUID"), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn status_shows_how_things_stand_and_its_exit_code_says_it_too() {
     let calm = "[heartbeats.a-calm-one]\nname = \"Calm\"\ninterval = \"24h\"\n";
     let daemon = Daemon::start(&format!(
