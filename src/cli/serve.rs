@@ -15,11 +15,17 @@ const STATE: u8 = 73;
 const CORRUPT: u8 = 74;
 
 pub(super) fn serve(config: &Path) -> u8 {
-    if let Err(error) = crate::telemetry::init() {
-        complain(&error);
-        return exit::USAGE;
-    }
-    match crate::daemon::run(config, welcome) {
+    let log = match crate::telemetry::init() {
+        Ok(log) => log,
+        Err(error) => {
+            complain(&error);
+            return exit::USAGE;
+        }
+    };
+    let ended = crate::daemon::run(config, welcome);
+    // The last lines come before the last word.
+    drop(log);
+    match ended {
         Ok(()) => exit::OK,
         Err(failure) => {
             if let Failure::Config(problems) = &failure {

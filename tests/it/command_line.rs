@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Ended, Home, LIMIT, OVERDUE, Process, command, wait_for};
+use crate::harness::{Daemon, Ended, Home, LIMIT, OVERDUE, Process, command, run, wait_for};
 use crate::receiver::Receiver;
 
 fn check(home: &Home, more: &[&str]) -> Ended {
@@ -258,6 +258,23 @@ fn a_log_that_cannot_be_written_ends_neither_the_daemon_nor_an_alert() {
         }
         assert_eq!(daemon.stop(), 0, "{log}");
     }
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_no_ping() {
+    let home = Home::new("[heartbeats.db]\ninterval = \"24h\"\n");
+    assert_eq!(run(&mut command("mkfifo", &[home.path("log").to_str().unwrap()]), LIMIT).code, 0);
+    // Open at both ends, so that writing neither waits for a reader nor fails for want of one.
+    let held = fs::File::options().read(true).write(true).open(home.path("log")).unwrap();
+    let serve = format!("OVERDUE_LOG=trace exec {OVERDUE:?} serve --config config.toml 2>log");
+    let daemon = Daemon::start_as(&home, command("bash", &["-c", &serve]).current_dir(home.path("")));
+    let uuid = daemon.uuid("db");
+    for _ in 0..1_500 {
+        daemon.ping(&uuid, "");
+    }
+    assert_eq!(daemon.heartbeat("db")["pings_total"], 1_500);
+    assert_eq!(daemon.stop(), 0);
+    drop(held);
 }
 
 /// A daemon on a terminal of its own, and who made the terminal.
