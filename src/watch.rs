@@ -20,7 +20,7 @@ use crate::config::{Config, Sources};
 use crate::model::schedule::Zones;
 use crate::model::time::Timestamp;
 
-pub use self::decide::{Health, Loaded};
+pub use self::decide::{First, Health, Loaded, held_back};
 pub use self::reading::{Disk, Reading, Transcript, read};
 
 use self::decide::{Decider, Look};
@@ -92,10 +92,10 @@ impl Watch {
         path: &Path,
         zones: Zones,
         namespace: Option<Uuid>,
-        first: (&Config, Transcript),
+        first: First<'_>,
         now: Timestamp,
     ) -> io::Result<(Self, Reloads)> {
-        let decider = Decider::new(first.0, first.1, now);
+        let decider = Decider::new(first, now);
         let (out, loaded) = mpsc::channel(4);
         let (health, health_seen) = watch::channel(Arc::new(decider.health()));
         let (ask, asks) = mpsc::channel(1);

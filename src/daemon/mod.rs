@@ -23,7 +23,7 @@ use crate::daemon::outside::Outlet;
 use crate::daemon::recovery::Kept;
 use crate::deliver::{Courier, Report};
 use crate::engine::clock::{Clock as _, SystemClock};
-use crate::engine::handle::Handle;
+use crate::engine::handle::{Handle, Refused};
 use crate::engine::{self, Parts};
 use crate::http::serve::{ListenError, Listener};
 use crate::http::{self, ConfigHealth, Door};
@@ -32,12 +32,13 @@ use crate::model::id::Life;
 use crate::model::schedule::Zones;
 use crate::store::folder::OpenError;
 use crate::store::recover::RecoverError;
-use crate::watch::{self, Disk, Watch};
+use crate::watch::{self, Disk, First, Watch};
 
 mod force;
 mod outside;
 mod recovery;
 mod reloads;
+mod starts;
 mod systemd;
 
 /// How long POSTs under way may take once the daemon ends.
@@ -108,16 +109,17 @@ pub fn run(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure> {
 async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure> {
     let zones = zones();
     let reading = watch::read(path, &Disk, &zones, None);
-    let config = reading.outcome.map_err(Failure::Config)?;
+    let mut config = reading.outcome.map_err(Failure::Config)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let kept = recovery::open(&config.state.dir, config.state.durability)?;
+    let held = starts::hold_back(&mut config, &kept.state, &reading.transcript);
     let in_force = InForce::new(&config, recovery::ping_key(&kept.folder)?, zones.clone());
     let reload = in_force.reload_event(&config).map_err(Failure::Config)?;
     let own_namespace = in_force.own_namespace(&config);
-    let read = (&config, reading.transcript);
-    let (watch, reloads) = Watch::new(path, zones.clone(), own_namespace, read, SystemClock.now())
+    let first = First { config: &config, transcript: reading.transcript, held: held.clone() };
+    let (watch, reloads) = Watch::new(path, zones.clone(), own_namespace, first, SystemClock.now())
         .context("signals cannot be had")?;
     // Bound early, served late: who comes meanwhile waits instead of being refused.
     let listeners = listeners(&config)?;
@@ -128,14 +130,18 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
     let (engine, courier) = start_core(kept, &config, &in_force, zones, &mut tasks)?;
     engine.reload(reload, config.state.snapshot_interval).await.context("the config did not take effect")?;
     let health = channel::Sender::new(ConfigHealth {
-        ok: true,
+        ok: held.is_none(),
         loaded_at: engine.now(),
-        problems: Vec::new(),
+        problems: held.iter().map(ToString::to_string).collect(),
         warnings: config.warnings.iter().map(ToString::to_string).collect(),
     });
     let door = Door::new(engine.clone(), in_force.http.subscribe(), health.subscribe());
     let listening = listeners.iter().map(|listener| listener.name().to_owned()).collect::<Vec<_>>();
-    engine.hearing().await.context("the engine did not start")?;
+    match engine.hearing().await {
+        // On a full disk it hears all the same, and says so in `/readyz`.
+        Ok(_) | Err(Refused::NotDurable) => {}
+        Err(error) => return Err(anyhow::Error::new(error).context("the engine did not start").into()),
+    }
     let (stop, stopped) = oneshot::channel::<()>();
     let max_connections = config.server.max_connections as usize;
     let serving = tokio::spawn(http::serve(listeners, door, max_connections, async {

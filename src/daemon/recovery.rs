@@ -37,10 +37,25 @@ pub(super) fn open(dir: &Path, durability: config::Durability) -> Result<Kept, F
     for warning in &recovered.warnings {
         tracing::warn!("{warning}");
     }
-    let unwritable = |source| Failure::StateFolder(format!("state folder {}: {source}", dir.display()));
-    let journal = SegmentJournal::open(folder.clone(), durability, &recovered).map_err(unwritable)?;
+    let journal = match SegmentJournal::open(folder.clone(), durability, &recovered) {
+        Ok(journal) => journal,
+        Err(error) if is_passing(&error) => {
+            // A watcher that does not start is worse than one that remembers nothing for a while.
+            tracing::error!(%error, "state folder {}: it cannot be written now. Free some room", dir.display());
+            SegmentJournal::closed(folder.clone(), durability, &recovered)
+        }
+        Err(error) => {
+            let hint = "Check the disk, and that the folder belongs to the user that overdue runs as";
+            return Err(Failure::StateFolder(format!("state folder {}: {error}. {hint}", dir.display())));
+        }
+    };
     let snapshots = SnapshotFiles::open(folder.clone(), &recovered);
     Ok(Kept { state: building.finish(), recovered, journal, snapshots, folder })
+}
+
+/// Whether a disk may take again later what it refuses now.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// A state in the making: first the snapshot's core and heartbeats, then records.

@@ -128,6 +128,30 @@ impl Draft {
         Self { timing, name: None, description: None, uuid: None, rest: Partial::default() }
     }
 
+    /// A draft that leaves nothing unsaid, and settles to the same declaration.
+    pub fn of(declaration: &Declaration) -> Self {
+        let heartbeat = declaration.clone();
+        Self {
+            timing: heartbeat.timing,
+            name: Some(heartbeat.name),
+            description: Some(heartbeat.description),
+            uuid: heartbeat.uuid_explicit.then_some(heartbeat.uuid),
+            rest: Partial {
+                tags: Some(heartbeat.tags),
+                host: heartbeat.host,
+                timezone: Some(heartbeat.timezone),
+                grace: Some(heartbeat.grace),
+                max_runtime: Some(heartbeat.max_runtime),
+                channels: Some(heartbeat.channels),
+                paused: Some(heartbeat.paused),
+                await_first_ping: Some(heartbeat.await_first_ping),
+                resume_on_ping: Some(heartbeat.resume_on_ping),
+                methods: Some(heartbeat.methods),
+                remind_every: heartbeat.remind_every,
+            },
+        }
+    }
+
     /// Fills what is unsaid, first from the defaults, then with what is built in: grace 1 h, UTC, a
     /// `max_runtime` of the larger of the grace and 1 h, every method, the UUID
     /// `UUIDv5(namespace, slug)`.

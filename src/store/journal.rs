@@ -37,20 +37,31 @@ impl<F: Folder> SegmentJournal<F> {
     /// # Errors
     /// When the folder cannot be read or written.
     pub fn open(folder: F, durability: Durability, recovered: &Recovered) -> io::Result<Self> {
-        let mut file = folder.create(TEMPORARY)?;
-        copy(&folder, recovered.synced, recovered.last, &mut file)?;
-        file.sync()?;
-        folder.rename(TEMPORARY, &segment_name(recovered.synced.plus(1)))?;
-        folder.sync()?;
-        Ok(Self {
+        let file = match first_segment(&folder, recovered) {
+            Ok(file) => file,
+            Err(error) => {
+                // On a full disk what is left of it would keep the room that healing needs. That it cannot be
+                // removed is no news: the next recovery tries again.
+                folder.remove(TEMPORARY).ok();
+                return Err(error);
+            }
+        };
+        let closed = Self::closed(folder, durability, recovered);
+        Ok(Self { file: Some(file), synced: recovered.last, ..closed })
+    }
+
+    /// The same on a disk that takes nothing at the moment: every append fails until a snapshot that holds
+    /// what was recovered is written and [`begin_segment`](Journal::begin_segment) succeeds.
+    pub fn closed(folder: F, durability: Durability, recovered: &Recovered) -> Self {
+        Self {
             folder,
             durability,
-            file: Some(file),
+            file: None,
             last: recovered.last,
-            synced: recovered.last,
+            synced: recovered.synced,
             tail_bytes: recovered.replayed_bytes,
             batch: Vec::new(),
-        })
+        }
     }
 
     fn try_append(&mut self, file: &mut F::Writer, records: &[Record]) -> io::Result<()> {
@@ -138,6 +149,16 @@ impl<F: Folder> Journal for SegmentJournal<F> {
     fn tail_bytes(&self) -> u64 {
         self.tail_bytes
     }
+}
+
+/// A segment that holds what was read but is not known to be on the disk.
+fn first_segment<F: Folder>(folder: &F, recovered: &Recovered) -> io::Result<F::Writer> {
+    let mut file = folder.create(TEMPORARY)?;
+    copy(folder, recovered.synced, recovered.last, &mut file)?;
+    file.sync()?;
+    folder.rename(TEMPORARY, &segment_name(recovered.synced.plus(1)))?;
+    folder.sync()?;
+    Ok(file)
 }
 
 fn closed() -> AppendError {

@@ -74,10 +74,35 @@ struct Refused {
     problems: Vec<Problem>,
 }
 
+/// What the daemon starts with.
+#[derive(Debug)]
+pub struct First<'c> {
+    /// The config in force.
+    pub config: &'c Config,
+    /// What was read for it.
+    pub transcript: Transcript,
+    /// Why the file as it is now is not all of what is in force, from [`held_back`].
+    pub held: Option<Problem>,
+}
+
+/// The problem of a config that removes so much that it must be confirmed.
+pub fn held_back(transcript: &Transcript, removed: usize, total: usize) -> Option<Problem> {
+    holds_back(removed, total).then(|| Problem {
+        file: transcript.file(),
+        line: 1,
+        column: 1,
+        what: format!(
+            "this config removes {removed} of {total} heartbeats, so it is held back; if that is meant, confirm it with SIGHUP (systemctl reload overdue)"
+        ),
+        meant: None,
+    })
+}
+
 /// Decides on reloads.
 #[derive(Debug)]
 pub(crate) struct Decider {
-    accepted: Transcript,
+    /// What was read for the config in force; `None` while the start itself is held back.
+    accepted: Option<Transcript>,
     outline: Outline,
     loaded_at: Timestamp,
     refused: Option<Refused>,
@@ -89,12 +114,17 @@ pub(crate) struct Decider {
 }
 
 impl Decider {
-    pub(crate) fn new(config: &Config, transcript: Transcript, loaded_at: Timestamp) -> Self {
+    pub(crate) fn new(first: First<'_>, loaded_at: Timestamp) -> Self {
+        let First { config, transcript, held } = first;
+        let (accepted, refused) = match held {
+            None => (Some(transcript), None),
+            Some(problem) => (None, Some(Refused { transcript, problems: vec![problem] })),
+        };
         Self {
-            accepted: transcript,
+            accepted,
             outline: Outline::of(config),
             loaded_at,
-            refused: None,
+            refused,
             waiting: None,
             look_at: None,
             restless_since: None,
@@ -135,7 +165,7 @@ impl Decider {
             known.push((waiting.1.clone(), Look::AsWaiting));
         }
         if !self.asked {
-            known.push((self.accepted.clone(), Look::AsAccepted));
+            known.extend(self.accepted.iter().map(|accepted| (accepted.clone(), Look::AsAccepted)));
             known.extend(self.refused.iter().map(|refused| (refused.transcript.clone(), Look::AsRefused)));
         }
         known
@@ -185,18 +215,9 @@ impl Decider {
     /// It still says the same after a second look.
     fn seen_twice(&mut self, config: Config, transcript: Transcript, wall: Timestamp) -> Loaded {
         let change = self.outline.change(&Outline::of(&config));
-        if !holds_back(change.removed, change.total) || self.asked {
-            return self.accept(config, transcript, wall);
-        }
-        let problem = Problem {
-            file: transcript.file(),
-            line: 1,
-            column: 1,
-            what: format!(
-                "this config removes {} of {} heartbeats, so it is held back; if that is meant, confirm it with SIGHUP (systemctl reload overdue)",
-                change.removed, change.total
-            ),
-            meant: None,
+        let problem = match held_back(&transcript, change.removed, change.total) {
+            Some(problem) if !self.asked => problem,
+            _ => return self.accept(config, transcript, wall),
         };
         self.refused = Some(Refused { transcript, problems: vec![problem.clone()] });
         Loaded::HeldBack { problem }
@@ -205,7 +226,7 @@ impl Decider {
     fn accept(&mut self, config: Config, transcript: Transcript, wall: Timestamp) -> Loaded {
         let outline = Outline::of(&config);
         let change = self.outline.change(&outline);
-        self.accepted = transcript;
+        self.accepted = Some(transcript);
         self.outline = outline;
         self.loaded_at = wall;
         self.refused = None;

@@ -35,8 +35,14 @@ impl House {
         let zones = Zones::bundled();
         let first = read(&path, &Disk, &zones, None);
         let config = first.outcome.unwrap();
-        let (mut watch, reloads) =
-            Watch::new(&path, zones, None, (&config, first.transcript), Timestamp::from_millis(0)).unwrap();
+        let (mut watch, reloads) = Watch::new(
+            &path,
+            zones,
+            None,
+            First { config: &config, transcript: first.transcript, held: None },
+            Timestamp::from_millis(0),
+        )
+        .unwrap();
         // The tests share a process, and with it SIGHUP: only the one that sends it hears it.
         if !hears_sighup {
             watch.hangup = signal(SignalKind::user_defined2()).unwrap();

@@ -71,3 +71,38 @@ fn with_a_full_disk_pings_count_alerts_go_out_and_it_heals_by_itself() {
     assert_eq!(daemon.heartbeat("db")["pings_total"], sent + 1);
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn on_a_full_disk_it_starts_all_the_same_and_heals_once_there_is_room() {
+    if !mount_is_possible() {
+        return;
+    }
+    let receiver = Receiver::start();
+    let home = Home::new(&format!(
+        "[heartbeats.db]\ninterval = \"24h\"\nchannels = [\"ops\"]\n[state]\ndir = \"small/state\"\n{}",
+        receiver.channel("ops")
+    ));
+    fs::create_dir_all(home.path("small")).unwrap();
+    // The first life ends at once; the second finds its state on a disk that is full.
+    let serve = format!(
+        "mount -t tmpfs -o size=600k,mode=700 none small; \
+         {OVERDUE:?} serve --config config.toml & sleep 0.1; \
+         while ! grep -qs declared small/state/journal-*; do sleep 0.05; done; kill -9 $!; wait $!; \
+         head -c 1000000 /dev/zero > small/filler; exec {OVERDUE:?} serve --config config.toml"
+    );
+    let mut unshare = command("unshare", &UNSHARE);
+    let daemon =
+        Daemon::start_when(&home, unshare.arg(serve).current_dir(home.path("")), |status| status == 503);
+    assert!(daemon.stderr().contains("Free some room"), "{}", daemon.stderr());
+    let uuid = daemon.uuid("db");
+    assert_eq!(daemon.get(&format!("/ping/{uuid}/3")).status, 503);
+    receiver.wait_for_alert("incident.opened", "db");
+
+    let small = home.path("small");
+    let small = Path::new(&format!("/proc/{}/root", daemon.pid())).join(small.strip_prefix("/").unwrap());
+    fs::remove_file(small.join("filler")).unwrap();
+    wait_until(LIMIT, "it heals by itself", || daemon.get("/readyz").status == 200);
+    daemon.ping(&uuid, "");
+    receiver.wait_for_alert("incident.resolved", "db");
+    assert_eq!(daemon.stop(), 0);
+}

@@ -262,12 +262,17 @@ impl Daemon {
 
     /// By a command of one's own, with a variable more perhaps; ready to be pinged.
     pub(crate) fn start_as(home: &Home, command: &mut Command) -> Self {
+        Self::start_when(home, command, |status| status == 200)
+    }
+
+    /// By a command of one's own, as soon as `/readyz` answers so.
+    pub(crate) fn start_when(home: &Home, command: &mut Command, ready: impl Fn(u16) -> bool) -> Self {
         let mut daemon = Self { home: home.clone(), process: Process::spawn(command) };
         wait_until(LIMIT, "the daemon is ready", || {
             if let Some(code) = daemon.process.ended() {
                 panic!("the daemon ended with {code} instead of being ready: {}", daemon.process.outputs().1);
             }
-            daemon.try_get("/readyz").is_some_and(|answer| answer.status == 200)
+            daemon.try_get("/readyz").is_some_and(|answer| ready(answer.status))
         });
         daemon
     }

@@ -22,5 +22,6 @@ mod receiver;
 mod reload;
 mod restart;
 mod seed;
+mod starts;
 mod state_folder;
 mod systemd;

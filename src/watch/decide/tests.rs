@@ -43,7 +43,10 @@ struct Story {
 impl Story {
     fn begin(text: &str) -> Self {
         let first = reading(text);
-        let decider = Decider::new(&first.outcome.unwrap(), first.transcript, Timestamp::from_millis(1));
+        let decider = Decider::new(
+            First { config: &first.outcome.unwrap(), transcript: first.transcript, held: None },
+            Timestamp::from_millis(1),
+        );
         Self { decider, now: Instant::now() }
     }
 
