@@ -94,8 +94,8 @@ pub(super) fn draft(
 ) -> Option<Draft> {
     section.known(reader, &HEARTBEAT, &SLIPS);
     let rest = partial(reader, known, section);
-    let name = section.get("name").and_then(|item| name(reader, &item));
-    let description = section.get("description").and_then(|item| item.str(reader)).map(str::to_owned);
+    let name = section.get("name").and_then(|item| line(reader, &item));
+    let description = section.get("description").and_then(|item| description(reader, &item));
     let uuid = section.get("uuid").and_then(|item| uuid(reader, &item));
     let (timing, item) = timing(reader, section)?;
     let zone = rest.timezone.as_ref().or(defaults.timezone.as_ref()).map_or("UTC", String::as_str);
@@ -116,7 +116,7 @@ fn partial(reader: &mut Reader<'_>, known: &mut Known<'_>, section: &Section<'_>
     };
     Partial {
         tags: section.get("tags").and_then(|item| tags(reader, &item)),
-        host: section.get("host").and_then(|item| name(reader, &item)),
+        host: section.get("host").and_then(|item| line(reader, &item)),
         timezone: section.get("timezone").and_then(|item| timezone(reader, known, &item)),
         grace: span(reader, "grace", Span::ZERO),
         max_runtime: span(reader, "max_runtime", second),
@@ -234,11 +234,38 @@ fn channels(reader: &mut Reader<'_>, known: &Known<'_>, item: &Item<'_>) -> Opti
     Some(names)
 }
 
+/// A name of one line: it stands in log lines, on terminals and in messages.
+fn line(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<String> {
+    let text = name(reader, item)?;
+    without_control(reader, item, item.name, text.chars().find(|letter| letter.is_control()))?;
+    Some(text)
+}
+
+fn description(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<String> {
+    let text = item.str(reader)?;
+    let control = text.replace("\r\n", "\n").chars().find(|letter| letter.is_control() && *letter != '\n');
+    without_control(reader, item, item.name, control)?;
+    Some(text.to_owned())
+}
+
+/// `None`, and told, when one was found.
+fn without_control(reader: &mut Reader<'_>, item: &Item<'_>, what: &str, found: Option<char>) -> Option<()> {
+    let Some(control) = found else { return Some(()) };
+    let problem = match control {
+        '\n' | '\r' => format!("{what} must be one line"),
+        _ => format!("{what} must hold no control character such as {control:?}"),
+    };
+    item.problem(reader, problem);
+    None
+}
+
 fn tags(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<Vec<String>> {
     let mut tags: Vec<String> = Vec::new();
     for (text, item) in item.strs(reader, "words")? {
         if text.chars().count() > 255 {
             item.problem(reader, "a tag must have at most 255 characters");
+        } else if let Some(control) = text.chars().find(|letter| letter.is_control()) {
+            without_control(reader, &item, "a tag", Some(control));
         } else if !tags.iter().any(|tag| tag == text) {
             tags.push(text.to_owned());
         }
