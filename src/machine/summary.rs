@@ -27,7 +27,8 @@ pub(super) fn of(beat: &Beat, incident: &Incident, about: &About) -> String {
         && about.alert != Alert::Resolved
         && let Some(window) = incident.blind.last()
     {
-        let (from, to) = (clock(window.from, about.at), clock(window.to, about.at));
+        // With seconds: a window is often shorter than a minute.
+        let (from, to) = (time_of_day(window.from, about.at, "%T"), time_of_day(window.to, about.at, "%T"));
         write!(text, "; overdue itself could not hear pings from {from} to {to} UTC")
             .expect("writing to a string cannot fail");
     }
@@ -75,9 +76,15 @@ fn why(beat: &Beat, incident: &Incident, at: Timestamp) -> String {
     }
 }
 
-/// The time of day in UTC, with the date when it is another day than `beside`.
+/// The time of day in UTC to the minute.
 fn clock(instant: Timestamp, beside: Timestamp) -> String {
+    time_of_day(instant, beside, "%H:%M")
+}
+
+/// The time of day in UTC, with the date when it is another day than `beside`.
+fn time_of_day(instant: Timestamp, beside: Timestamp, form: &str) -> String {
     let (instant, beside) = (instant.to_jiff(), beside.to_jiff());
     let same_day = instant.strftime("%F").to_string() == beside.strftime("%F").to_string();
-    instant.strftime(if same_day { "%H:%M" } else { "%F %H:%M" }).to_string()
+    let time = instant.strftime(form);
+    if same_day { time.to_string() } else { format!("{} {time}", instant.strftime("%F")) }
 }

@@ -55,6 +55,19 @@ fn a_daily_job_whose_ping_may_be_unheard_alerts_and_says_so() {
 }
 
 #[test]
+fn a_window_of_seconds_is_told_with_its_seconds() {
+    let mut desk = Desk::new(&[every("job", 100, 10)]);
+    blind(&mut desk, 100, 115);
+    desk.wait_until(HOUR);
+    let payload = &desk.alerted().next().unwrap().payload;
+    let window = desk.beat("job").incident.as_ref().unwrap().blind[0];
+    let clock = |instant: crate::model::time::Timestamp| instant.to_jiff().strftime("%T").to_string();
+    let (from, to) = (clock(window.from), clock(window.to));
+    assert_ne!(from, to);
+    assert!(payload.contains(&format!("from {from} to {to} UTC")), "{payload}");
+}
+
+#[test]
 fn a_window_long_before_due_is_named_but_excuses_nothing() {
     let mut desk = Desk::new(&[every("job", DAY, HOUR)]);
     desk.ping("job", Success);
