@@ -71,6 +71,14 @@ pub enum ListenError {
         /// As the config names it.
         address: String,
     },
+    /// The path of a Unix socket is taken by something that is none.
+    #[error(
+        "cannot listen on {address}: a file that is no socket stands there. Move it away, or set another server.listen"
+    )]
+    NoSocket {
+        /// As the config names it.
+        address: String,
+    },
     /// It is no address, or the system refuses it.
     #[error("cannot listen on {address}: {source}. Set another server.listen")]
     Refused {
@@ -101,8 +109,16 @@ impl Listener {
             Some(path) => bind_unix(Path::new(path)),
             None => bind_tcp(address),
         };
+        let taken =
+            |path: &str| std::fs::symlink_metadata(path).is_ok_and(|file| !file.file_type().is_socket());
         match socket {
             Ok(socket) => Ok(Self { socket, name: address.to_owned() }),
+            Err(source)
+                if source.kind() == io::ErrorKind::AddrInUse
+                    && address.strip_prefix("unix:").is_some_and(taken) =>
+            {
+                Err(ListenError::NoSocket { address: address.to_owned() })
+            }
             Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
                 Err(ListenError::InUse { address: address.to_owned() })
             }
@@ -257,8 +273,16 @@ mod tests {
         assert!(matches!(Listener::bind(&address), Err(ListenError::InUse { .. })));
         drop(listener);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn an_ordinary_file_in_the_place_of_a_socket_is_told_as_one_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("overdue.sock");
         std::fs::write(&path, "precious").unwrap();
-        assert!(matches!(Listener::bind(&address), Err(ListenError::InUse { .. })));
+        let error = Listener::bind(&format!("unix:{}", path.display())).unwrap_err();
+        assert!(matches!(error, ListenError::NoSocket { .. }), "{error}");
+        assert!(error.to_string().contains("a file that is no socket stands there"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
     }
 
