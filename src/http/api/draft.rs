@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use crate::config::duration::{parse_span, write_span};
+use crate::http::api::keys::repeated;
 use crate::http::api::slug::slug_of;
 use crate::http::rejection::Failure;
 use crate::model::channel::ChannelName;
@@ -61,6 +62,9 @@ pub(super) fn read(
         Err(error) => return Err(bad_json(error)),
     };
     fields.all_known()?;
+    if let Some(field) = repeated(body) {
+        return Err(Failure::field(&field, "This field is given twice. Give it once."));
+    }
     let name = fields.line("name")?;
     let slug = read_slug(&fields, name.as_deref())?;
     let timezone = fields.text("timezone")?;

@@ -2,6 +2,7 @@
 //! is and does is decided elsewhere.
 
 mod draft;
+mod keys;
 mod list;
 mod slug;
 

@@ -192,3 +192,16 @@ fn what_is_no_object_of_json_is_refused() {
         assert_eq!((failure.status.as_u16(), failure.code), (400, "invalid_json"), "{body:?}");
     }
 }
+
+#[test]
+fn a_field_that_is_given_twice_is_refused_by_its_name() {
+    for (body, field) in [
+        (r#"{"name": "a", "interval": "1h", "interval": "24h"}"#, "interval"),
+        (r#"{"name": "a", "interval": "1h", "n\u0061me": "a"}"#, "name"),
+        (r#"{"grace": null, "name": "a", "interval": "1h", "grace": "1h"}"#, "grace"),
+    ] {
+        let failure = read(body.as_bytes(), &BTreeSet::new(), &Zones::bundled()).unwrap_err();
+        assert_eq!((failure.status.as_u16(), failure.field.as_deref()), (400, Some(field)), "{body}");
+        assert!(failure.message.contains("twice"), "{}", failure.message);
+    }
+}
