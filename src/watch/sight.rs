@@ -17,6 +17,9 @@ pub(crate) struct Sight {
     exact: BTreeSet<PathBuf>,
     /// Folders in which everything matters, since a pattern looks there.
     inside: BTreeSet<PathBuf>,
+    /// Watched folders that may be replaced as a whole. They tell of that themselves: their parents, `/etc`
+    /// perhaps, are not watched for it, since every program that starts would wake us there.
+    whole: BTreeSet<PathBuf>,
 }
 
 impl Sight {
@@ -44,6 +47,7 @@ impl Sight {
     pub(crate) fn concerns(&self, path: &Path) -> bool {
         self.exact.contains(path)
             || self.inside.contains(path)
+            || self.whole.contains(path)
             || path.parent().is_some_and(|parent| self.inside.contains(parent))
     }
 
@@ -89,7 +93,7 @@ impl Sight {
             match fs::read_link(&at) {
                 Ok(target) if links < LINKS_MAX => {
                     links += 1;
-                    self.exact.insert(at.clone());
+                    self.note(&at);
                     at.pop();
                     if target.is_absolute() {
                         at = PathBuf::from("/");
@@ -99,19 +103,20 @@ impl Sight {
                 Ok(_) => break,
                 Err(_) if !at.exists() => {
                     // What is not there yet shows in the last folder that is.
-                    self.exact.insert(at.clone());
+                    self.note(&at);
                     left.into_iter().rev().for_each(|part| at.push(part));
                     break;
                 }
                 Err(_) => {}
             }
         }
-        self.exact.insert(at.clone());
-        // A folder may be replaced as a whole.
-        if let Some(folder) = at.parent().filter(|folder| folder.parent().is_some()) {
-            self.exact.insert(folder.to_owned());
-        }
+        self.note(&at);
         at
+    }
+
+    fn note(&mut self, path: &Path) {
+        self.exact.insert(path.to_owned());
+        self.whole.extend(path.parent().map(Path::to_owned));
     }
 }
 
@@ -139,6 +144,8 @@ mod tests {
             assert!(sight.concerns(&home.join(path)), "{path}");
         }
         assert!(!sight.concerns(&home.join("other.toml")));
+        assert!(sight.concerns(&home), "it may be replaced as a whole");
+        assert!(!sight.folders().contains(home.parent().unwrap()), "where every program would wake us");
         assert!(sight.folders().contains(&home) && sight.folders().contains(&home.join("..2026_1")));
     }
 

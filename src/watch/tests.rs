@@ -201,6 +201,21 @@ async fn a_secret_file_is_seen() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_replaced_as_a_whole_is_seen() {
+    let home = tempfile::tempdir().unwrap();
+    for (folder, port) in [("deep/secrets", 1), ("deep/next", 2)] {
+        fs::create_dir_all(home.path().join(folder)).unwrap();
+        fs::write(home.path().join(folder).join("url"), format!("http://127.0.0.1:{port}/")).unwrap();
+    }
+    let channel = "[channels.a]\ntype = \"webhook\"\nurl = { file = \"deep/secrets/url\" }\n";
+    fs::write(home.path().join("config.toml"), format!("{channel}{ONE}")).unwrap();
+    let mut house = House::watch(home).await;
+    fs::rename(house.path("deep/secrets"), house.path("deep/before")).unwrap();
+    fs::rename(house.path("deep/next"), house.path("deep/secrets")).unwrap();
+    assert_eq!(house.accepted().await, ["one"]);
+}
+
+#[tokio::test]
 async fn sighup_asks_for_a_reload() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("config.toml"), ONE).unwrap();
