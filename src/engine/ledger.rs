@@ -199,6 +199,9 @@ impl Ledger {
                 self.tail_bytes = 0;
                 if matches!(self.condition, Condition::Healing) {
                     self.is_good();
+                    // The snapshot before the one that healed has a gap behind it: soon there are two without.
+                    self.changed = true;
+                    self.snapshot_at = Instant::now() + HEAL_EVERY;
                 }
                 None
             }

@@ -49,6 +49,22 @@ async fn a_full_disk_refuses_snapshots_too_until_there_is_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn soon_after_a_heal_a_damaged_snapshot_loses_nothing() {
+    let world = World::with(&["a"], secs(3_600)).await;
+    world.folder.fail(Operation::Sync, 1);
+    assert_eq!(world.send("a", PingKind::Fail).take().await, Err(Refused::NotDurable));
+    heals(&world).await;
+    let healed = world.folder.bytes("snapshot.json");
+    world.pass(10).await;
+    let second = || healed.is_some() && world.folder.bytes("snapshot.previous.json") == healed;
+    world.until("a second snapshot is there", second).await;
+    world.folder.put("snapshot.json", b"damaged");
+    world.folder.kill();
+    let next = World::begin(world.folder.clone());
+    assert_eq!(next.status("a").await, "down");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_disk_that_hangs_is_told_and_everything_held_follows() {
     let world = World::with(&["a", "b"], secs(3_600)).await;
     world.gate.close();

@@ -90,7 +90,11 @@ pub(super) fn read(
         None => None,
         Some(text) => Some(parse_uuid(&text).ok_or_else(|| Failure::field("uuid", "This is no UUID."))?),
     };
-    Ok((slug, Draft { timing, name, description: fields.text("description")?, uuid, rest }))
+    let description = fields.text("description")?;
+    if description.as_ref().is_some_and(|text| text.chars().any(|c| c.is_control() && !"\r\n".contains(c))) {
+        return Err(Failure::field("description", "This must hold no control characters but line ends."));
+    }
+    Ok((slug, Draft { timing, name, description, uuid, rest }))
 }
 
 fn bad_json(error: impl Display) -> Failure {
@@ -143,6 +147,9 @@ fn read_tags(fields: &Fields) -> Result<Option<Vec<String>>, Failure> {
     let Some(words) = fields.words("tags")? else { return Ok(None) };
     if words.iter().any(|word| word.chars().count() > 255) {
         return Err(Failure::field("tags", "A tag must have at most 255 characters."));
+    }
+    if words.iter().any(|word| word.chars().any(char::is_control)) {
+        return Err(Failure::field("tags", "A tag must be one line."));
     }
     let mut tags: Vec<String> = Vec::new();
     for word in words {

@@ -135,6 +135,8 @@ fn a_wrong_value_is_refused_by_the_name_of_its_field() {
         ("tags", json!("db")),
         ("tags", json!(["db", 1])),
         ("tags", json!(["x".repeat(256)])),
+        ("tags", json!(["two\nlines"])),
+        ("description", json!("a bell \u{7}")),
         ("host", json!("")),
         ("channels", json!(["pager"])),
         ("channels", json!(["ops", "ops"])),
