@@ -1,12 +1,13 @@
 //! The log: where it goes and what it looks like, nothing else. On a terminal with colour and time; under
 //! systemd without either, since the journal has its own. `OVERDUE_LOG` sets the level (`info`, `debug`,
-//! or a filter such as `overdue::deliver=debug`).
+//! or a filter such as `info,overdue::deliver=debug`); alerts of the channel `log` show at any level.
 //!
 //! Lines are written by a thread of their own: whoever reads standard error may stall, and a log that nobody
 //! reads must not hold the pings. When too many lines wait, the newest are dropped and counted.
 #![allow(clippy::disallowed_methods)]
 
 use std::io::{self, IsTerminal, Write};
+use std::str::FromStr as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -14,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Directive;
 
 /// Lines that may wait.
 const WAITING: usize = 4_096;
@@ -40,9 +42,13 @@ enum Line {
 /// When `OVERDUE_LOG` is not a filter, or the system gives no thread.
 pub fn init() -> Result<Log, String> {
     // hyper warns of every client that is slow with its head; on an open port that is everyday.
-    let wanted = std::env::var("OVERDUE_LOG").unwrap_or_else(|_| "info,hyper=error".to_owned());
+    // notify complains of folders whose watch went with them.
+    let wanted = std::env::var("OVERDUE_LOG").ok().filter(|wanted| !wanted.is_empty());
+    let wanted = wanted.unwrap_or_else(|| "info,hyper=error,notify=off".to_owned());
     let filter = EnvFilter::try_new(&wanted)
-        .map_err(|error| format!("OVERDUE_LOG={wanted:?} is not a filter ({error}): try info or debug"))?;
+        .map_err(|error| format!("OVERDUE_LOG={wanted:?} is not a filter ({error}): try info or debug"))?
+        // The channel `log` has delivered an alert only if somebody can read it.
+        .add_directive(Directive::from_str("overdue::alert=warn").expect("this is a filter"));
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (lines, waiting) = sync_channel(WAITING);
     let (end, written) = sync_channel(1);

@@ -30,7 +30,7 @@ use crate::http::{self, ConfigHealth, Door};
 use crate::machine::Machine;
 use crate::model::id::Life;
 use crate::model::schedule::Zones;
-use crate::store::folder::OpenError;
+use crate::store::folder::{OpenError, StateFolder};
 use crate::store::recover::RecoverError;
 use crate::watch::{self, Disk, First, Watch};
 
@@ -113,7 +113,11 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let kept = recovery::open(&config.state.dir, config.state.durability)?;
+    let folder = StateFolder::open(&config.state.dir)?;
+    // Bound early, served late: who comes meanwhile waits instead of being refused. Before anything is
+    // written: where the port is in use, nothing changes.
+    let listeners = listeners(&config)?;
+    let kept = recovery::recover_from(folder, config.state.durability)?;
     let held = starts::hold_back(&mut config, &kept.state, &reading.transcript);
     let in_force = InForce::new(&config, recovery::ping_key(&kept.folder)?, zones.clone());
     let reload = in_force.reload_event(&config).map_err(Failure::Config)?;
@@ -121,8 +125,6 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
     let first = First { config: &config, transcript: reading.transcript, held: held.clone() };
     let (watch, reloads) = Watch::new(path, zones.clone(), own_namespace, first, SystemClock.now())
         .context("signals cannot be had")?;
-    // Bound early, served late: who comes meanwhile waits instead of being refused.
-    let listeners = listeners(&config)?;
 
     // From here on there is something to end in order.
     let terminated = terminated().context("signals cannot be had")?;

@@ -4,7 +4,6 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use crate::config;
 use crate::daemon::Failure;
@@ -25,13 +24,13 @@ pub(super) struct Kept {
     pub(super) folder: StateFolder,
 }
 
-/// Locks the folder and recovers what it holds.
-pub(super) fn open(dir: &Path, durability: config::Durability) -> Result<Kept, Failure> {
+/// Recovers what a locked folder holds.
+pub(super) fn recover_from(folder: StateFolder, durability: config::Durability) -> Result<Kept, Failure> {
+    let dir = folder.path().to_owned();
     let durability = match durability {
         config::Durability::Fsync => Durability::Fsync,
         config::Durability::Relaxed => Durability::Relaxed,
     };
-    let folder = StateFolder::open(dir)?;
     let mut building = Building::default();
     let recovered = recover::<_, Core, Beat>(&folder, |found| building.take(found))?;
     for warning in &recovered.warnings {

@@ -29,7 +29,8 @@ pub(super) fn of(beat: &Beat, incident: &Incident, about: &About) -> String {
     {
         // With seconds: a window is often shorter than a minute.
         let (from, to) = (time_of_day(window.from, about.at, "%T"), time_of_day(window.to, about.at, "%T"));
-        write!(text, "; overdue itself could not hear pings from {from} to {to} UTC")
+        let when = if from == to { format!("for a moment at {to}") } else { format!("from {from} to {to}") };
+        write!(text, "; overdue itself could not hear pings {when} UTC")
             .expect("writing to a string cannot fail");
     }
     text

@@ -218,17 +218,22 @@ fn no_secret_is_ever_in_the_log() {
 }
 
 #[test]
-fn keys_may_come_from_the_environment_or_a_file() {
+fn keys_may_come_from_the_environment_a_file_or_a_credential() {
     let home = Home::new(&format!(
         "{HEARTBEAT}[server]\n[[server.api_keys]]\nname = \"env\"\nkey = {{ env = \"THE_KEY\" }}\nrole = \"write\"\n\
-         [[server.api_keys]]\nname = \"file\"\nkey = {{ file = \"key.txt\" }}\nrole = \"read\"\n"
+         [[server.api_keys]]\nname = \"file\"\nkey = {{ file = \"key.txt\" }}\nrole = \"read\"\n\
+         [[server.api_keys]]\nname = \"unit\"\nkey = {{ credential = \"ops-key\" }}\nrole = \"read\"\n"
     ));
+    std::fs::create_dir(home.path("credentials")).unwrap();
+    std::fs::write(home.path("credentials/ops-key"), "key-of-a-credential\n").unwrap();
     std::fs::write(home.path("key.txt"), "key-of-a-file-0123\n").unwrap();
     let missing = home.serve_in_vain();
     assert_eq!(missing.code, 78);
     assert!(missing.stderr.contains("THE_KEY"), "{}", missing.stderr);
     let mut command = home.command(&["serve", "--config", "config.toml"]);
+    command.env("CREDENTIALS_DIRECTORY", home.path("credentials"));
     let daemon = Daemon::start_as(&home, command.env("THE_KEY", "key-of-the-environment"));
+    assert_eq!(list(&daemon, &[("X-Api-Key", "key-of-a-credential")]).status, 200);
     assert_eq!(list(&daemon, &[("X-Api-Key", "key-of-a-file-0123")]).status, 200);
     let one = daemon.request("GET", "/api/v1/heartbeats/db", &[("X-Api-Key", "key-of-the-environment")], b"");
     assert_ne!(one.json()["uuid"], json!(null));

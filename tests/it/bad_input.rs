@@ -85,6 +85,9 @@ fn a_port_in_use_exits_71_with_the_address() {
     let ended = home.serve_in_vain();
     assert_eq!(ended.code, 71, "{ended:?}");
     assert!(ended.stderr.contains(&format!("127.0.0.1:{}", home.port)), "{}", ended.stderr);
+    let left: Vec<_> =
+        std::fs::read_dir(home.state()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left, ["lock"], "no key and no journal were made");
 }
 
 #[test]

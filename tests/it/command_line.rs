@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Ended, Home, LIMIT, OVERDUE, Process, command, run, wait_for};
+use crate::harness::{Daemon, Ended, Home, LIMIT, OVERDUE, Process, command, run, wait_for, wait_until};
 use crate::receiver::Receiver;
 
 fn check(home: &Home, more: &[&str]) -> Ended {
@@ -257,6 +257,20 @@ fn a_log_that_cannot_be_written_ends_neither_the_daemon_nor_an_alert() {
             receiver.wait_for(before + 2 * number + 2);
         }
         assert_eq!(daemon.stop(), 0, "{log}");
+    }
+}
+
+#[test]
+fn an_alert_on_the_log_shows_at_any_level() {
+    for level in ["", "off", "error", "overdue::engine=debug"] {
+        let home = Home::new("[heartbeats.db]\ninterval = \"24h\"\n");
+        let mut serve = home.command(&["serve", "--config", "config.toml"]);
+        let daemon = Daemon::start_as(&home, serve.env("OVERDUE_LOG", level));
+        daemon.ping(&daemon.uuid("db"), "/3");
+        wait_until(LIMIT, "the alert is in the log", || {
+            daemon.stderr().contains("failed with exit code 3") && daemon.stderr().contains("incident.opened")
+        });
+        assert_eq!(daemon.stop(), 0, "{level}");
     }
 }
 

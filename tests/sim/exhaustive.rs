@@ -91,7 +91,8 @@ impl Drop for Told {
     }
 }
 
-/// In the long form every step is tried on every heartbeat.
+/// The plain heartbeat has every step; the others have the steps that matter to them, and in the long form
+/// (`OVERDUE_SIM_SEEDS`) every step too.
 fn all_sequences(rules: Rules, apart: Ms, steps: &[usize]) {
     let long = std::env::var_os("OVERDUE_SIM_SEEDS").is_some();
     let some: Vec<Step> = steps.iter().map(|step| STEPS[*step]).collect();
@@ -115,7 +116,7 @@ const PLAIN: Rules = Rules {
 
 #[test]
 fn all_sequences_of_five_steps_on_an_interval() {
-    all_sequences(PLAIN, 0, &[0, 1, 3, 4, 5, 6, 7, 9]);
+    all_sequences(PLAIN, 0, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 }
 
 #[test]
