@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::harness::{Daemon, Ended, Home, command};
+use crate::harness::{Daemon, Ended, Home, LIMIT, OVERDUE, command, run};
 
 const CONFIG: &str = "[heartbeats.db]\ninterval = \"24h\"\n";
 
@@ -105,6 +105,32 @@ fn a_folder_that_cannot_be_made_or_written_exits_73_and_is_named() {
         check_refused(&home.serve_in_vain(), 73, &["state folder", place]);
     }
     assert_eq!(fs::read_to_string(home.path("a-file")).unwrap(), "");
+}
+
+#[test]
+fn a_folder_without_the_right_to_write_exits_73_and_is_named() {
+    let home = Home::new(CONFIG);
+    let mode = |path: &std::path::Path, mode| {
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    fs::create_dir_all(home.state()).unwrap();
+    mode(&home.state(), 0o555);
+    mode(&home.path(""), 0o755);
+    mode(&home.path("config.toml"), 0o644);
+    // Root may write everywhere, so as root it is tried as somebody else, who may not get to where it was built.
+    fs::copy(OVERDUE, home.path("overdue")).unwrap();
+    let mut serve = if rustix::process::geteuid().is_root() {
+        command(
+            "setpriv",
+            &["--reuid=65534", "--clear-groups", "./overdue", "serve", "--config", "config.toml"],
+        )
+    } else {
+        command("./overdue", &["serve", "--config", "config.toml"])
+    };
+    let ended = run(serve.current_dir(home.path("")), LIMIT);
+    check_refused(&ended, 73, &["state folder state", "it cannot be written"]);
+    assert_eq!(fs::read_dir(home.state()).unwrap().count(), 0);
+    mode(&home.state(), 0o755);
 }
 
 #[test]
