@@ -17,17 +17,32 @@ fn mount_is_possible() -> bool {
     ended.code == 0
 }
 
+/// A heartbeat whose state is in `small`, and who hears of it.
+fn receiver_and_home() -> (Receiver, Home) {
+    let receiver = Receiver::start();
+    let home = Home::new(&format!(
+        "[heartbeats.db]\ninterval = \"24h\"\nchannels = [\"ops\"]\n[state]\ndir = \"small/state\"\n{}",
+        receiver.channel("ops")
+    ));
+    fs::create_dir_all(home.path("small")).unwrap();
+    (receiver, home)
+}
+
+/// `small` as the daemon sees it.
+fn seen_by(daemon: &Daemon, home: &Home) -> PathBuf {
+    let small = home.path("small");
+    Path::new(&format!("/proc/{}/root", daemon.pid())).join(small.strip_prefix("/").unwrap())
+}
+
 /// A daemon whose state folder holds 600 KiB, and the folder as the daemon sees it.
 fn start(home: &Home) -> (Daemon, PathBuf) {
-    fs::create_dir_all(home.path("small")).unwrap();
     let serve = format!(
         "mount -t tmpfs -o size=600k,mode=700 none small && exec {OVERDUE:?} serve --config config.toml"
     );
     let mut unshare = command("unshare", &UNSHARE);
     let daemon = Daemon::start_as(home, unshare.arg(serve).current_dir(home.path("")));
-    let root = format!("/proc/{}/root", daemon.pid());
-    let small = home.path("small");
-    (daemon, Path::new(&root).join(small.strip_prefix("/").unwrap()))
+    let small = seen_by(&daemon, home);
+    (daemon, small)
 }
 
 #[test]
@@ -35,11 +50,7 @@ fn with_a_full_disk_pings_count_alerts_go_out_and_it_heals_by_itself() {
     if !mount_is_possible() {
         return;
     }
-    let receiver = Receiver::start();
-    let home = Home::new(&format!(
-        "[heartbeats.db]\ninterval = \"24h\"\nchannels = [\"ops\"]\n[state]\ndir = \"small/state\"\n{}",
-        receiver.channel("ops")
-    ));
+    let (receiver, home) = receiver_and_home();
     let (daemon, small) = start(&home);
     let uuid = daemon.uuid("db");
     daemon.ping(&uuid, "");
@@ -77,16 +88,11 @@ fn on_a_full_disk_it_starts_all_the_same_and_heals_once_there_is_room() {
     if !mount_is_possible() {
         return;
     }
-    let receiver = Receiver::start();
-    let home = Home::new(&format!(
-        "[heartbeats.db]\ninterval = \"24h\"\nchannels = [\"ops\"]\n[state]\ndir = \"small/state\"\n{}",
-        receiver.channel("ops")
-    ));
-    fs::create_dir_all(home.path("small")).unwrap();
+    let (receiver, home) = receiver_and_home();
     // The first life ends at once; the second finds its state on a disk that is full.
     let serve = format!(
         "mount -t tmpfs -o size=600k,mode=700 none small; \
-         {OVERDUE:?} serve --config config.toml & sleep 0.1; \
+         {OVERDUE:?} serve --config config.toml & \
          while ! grep -qs declared small/state/journal-*; do sleep 0.05; done; kill -9 $!; wait $!; \
          head -c 1000000 /dev/zero > small/filler; exec {OVERDUE:?} serve --config config.toml"
     );
@@ -98,9 +104,7 @@ fn on_a_full_disk_it_starts_all_the_same_and_heals_once_there_is_room() {
     assert_eq!(daemon.get(&format!("/ping/{uuid}/3")).status, 503);
     receiver.wait_for_alert("incident.opened", "db");
 
-    let small = home.path("small");
-    let small = Path::new(&format!("/proc/{}/root", daemon.pid())).join(small.strip_prefix("/").unwrap());
-    fs::remove_file(small.join("filler")).unwrap();
+    fs::remove_file(seen_by(&daemon, &home).join("filler")).unwrap();
     wait_until(LIMIT, "it heals by itself", || daemon.get("/readyz").status == 200);
     daemon.ping(&uuid, "");
     receiver.wait_for_alert("incident.resolved", "db");
