@@ -238,7 +238,7 @@ async fn welcome_person(engine: &Handle, listening: Vec<String>, welcome: impl F
     let asked = engine
         .ask(|view| {
             let page = view.heartbeats(&crate::machine::view::Filter::default(), None, SHOWN);
-            (page.heartbeats, view.living())
+            (page.items, view.living())
         })
         .await;
     let (first, total) = asked.unwrap_or_default();

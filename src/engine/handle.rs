@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::clock::Clock;
-use crate::machine::event::{Creation, Event, Reload, Reply, Ticket};
+use crate::machine::event::{Event, Reload, Reply, Request, Ticket};
 use crate::machine::view::View;
 use crate::model::delivery::Attempt;
 use crate::model::ping::{Ping, Target};
@@ -115,12 +115,12 @@ impl Handle {
         Ok(Heard { ticket, gone, settled: self.settled.clone() })
     }
 
-    /// Makes a heartbeat.
+    /// Hands over what somebody wants by the API.
     ///
     /// # Errors
-    /// [`Refused`].
-    pub async fn create(&self, creation: Creation) -> Result<Reply, Refused> {
-        self.event(Event::Create(Box::new(creation))).await
+    /// [`Refused`]; with `NotDurable` it is done all the same.
+    pub async fn request(&self, request: Request) -> Result<Reply, Refused> {
+        self.event(Event::Request(Box::new(request))).await
     }
 
     /// Puts a config into force; the answer comes when all of it is.

@@ -80,6 +80,8 @@ pub struct Door<E> {
     engine: E,
     settings: watch::Receiver<Arc<HttpSettings>>,
     config: watch::Receiver<ConfigHealth>,
+    /// Since when requests are answered.
+    opened: std::time::Instant,
     /// Pings that outlive their connection each hold a receiver, so the end of them can be awaited.
     pending: watch::Sender<()>,
 }
@@ -91,7 +93,8 @@ impl<E: Engine> Door<E> {
         settings: watch::Receiver<Arc<HttpSettings>>,
         config: watch::Receiver<ConfigHealth>,
     ) -> Arc<Self> {
-        Arc::new(Self { engine, settings, config, pending: watch::Sender::new(()) })
+        let opened = std::time::Instant::now();
+        Arc::new(Self { engine, settings, config, opened, pending: watch::Sender::new(()) })
     }
 
     fn settings(&self) -> Arc<HttpSettings> {

@@ -146,7 +146,7 @@ async fn read<E: Engine>(
         (Some(_), Err(answer)) => answer,
     };
     // Whoever misspells two things is told first that there is no such heartbeat.
-    match door.engine.known(target).await {
+    match door.engine.ask(move |view| view.knows(&target)).await {
         Ok(true) => Err(wrong),
         Ok(false) => Err(Answer::NotFound),
         Err(refused) => Err(Answer::Refused(refused)),
@@ -165,7 +165,15 @@ async fn take<E: Engine>(engine: &E, ping: Ping) -> Answer {
     match engine.ping(ping).await {
         Ok(Reply::Taken) => Answer::Taken,
         Ok(Reply::Unknown) => Answer::NotFound,
-        Ok(reply @ (Reply::Done | Reply::Created(_) | Reply::Conflict(_) | Reply::Reloading)) => {
+        Ok(
+            reply @ (Reply::Done
+            | Reply::Created(_)
+            | Reply::Changed(_)
+            | Reply::Deleted
+            | Reply::Queued(_)
+            | Reply::Conflict(_)
+            | Reply::Reloading),
+        ) => {
             tracing::error!(?reply, "a ping got an answer that is none to a ping");
             Answer::Refused(Refused::Stopped)
         }

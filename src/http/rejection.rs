@@ -5,7 +5,8 @@ use std::convert::Infallible;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 use warp::Rejection;
 use warp::reject::Reject;
 use warp::reply::Response;
@@ -59,13 +60,33 @@ impl Failure {
 
     /// The answer.
     pub(crate) fn into_response(self) -> Response {
-        let error = json!({ "error": { "code": self.code, "message": self.message, "field": self.field } });
-        let mut response = json_response(self.status, &error);
+        let error = ErrorDetail { code: self.code, message: self.message, field: self.field };
+        let mut response = json_response(self.status, &ErrorBody { error });
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
     }
+}
+
+/// Why a call was not answered as it wished.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(crate) struct ErrorBody {
+    /// What went wrong.
+    error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Serialize, ToSchema)]
+struct ErrorDetail {
+    /// The word for programs.
+    #[schema(example = "invalid_field")]
+    code: &'static str,
+    /// The sentence for people.
+    message: String,
+    /// The field or parameter that is wrong.
+    field: Option<String>,
 }
 
 impl From<Refused> for Failure {
@@ -91,7 +112,7 @@ pub(crate) fn retry_after(refused: Refused) -> &'static str {
 }
 
 /// An answer in JSON. Nobody may keep it: it can hold secrets, and is true only now.
-pub(crate) fn json_response(status: StatusCode, value: &impl serde::Serialize) -> Response {
+pub(crate) fn json_response(status: StatusCode, value: &impl Serialize) -> Response {
     let (status, text) = match serde_json::to_vec(value) {
         Ok(text) => (status, text),
         Err(error) => {
@@ -107,6 +128,14 @@ pub(crate) fn json_response(status: StatusCode, value: &impl serde::Serialize) -
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// An answer that says all by its status.
+pub(crate) fn empty_response(status: StatusCode) -> Response {
+    let mut response = Response::new(Vec::new().into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

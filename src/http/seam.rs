@@ -7,8 +7,8 @@ use std::future::Future;
 use tokio::sync::watch;
 
 use crate::engine::handle::{Handle, Heard, JournalHealth, Refused};
-use crate::machine::event::{Creation, Reply};
-use crate::machine::view::{Filter, HeartbeatView, Page};
+use crate::machine::event::{Reply, Request};
+use crate::machine::view::View;
 use crate::model::ping::{Ping, Target};
 use crate::model::time::Timestamp;
 
@@ -30,22 +30,14 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// When there is no room for another ping.
     fn hear(&self, target: Target, at: Timestamp) -> Result<Self::Heard, Refused>;
 
-    /// Makes a heartbeat.
-    fn create(&self, creation: Creation) -> impl Future<Output = Result<Reply, Refused>> + Send;
+    /// Hands over what somebody wants by the API. Like a ping, it is taken once this was polled.
+    fn request(&self, request: Request) -> impl Future<Output = Result<Reply, Refused>> + Send;
 
-    /// Whether there is such a heartbeat.
-    fn known(&self, target: Target) -> impl Future<Output = Result<bool, Refused>> + Send;
-
-    /// One heartbeat, by slug or UUID.
-    fn heartbeat(&self, name: String) -> impl Future<Output = Result<Option<HeartbeatView>, Refused>> + Send;
-
-    /// A piece of the heartbeats, by slug.
-    fn heartbeats(
+    /// Asks how things stand. What is asked must not take long: the loop waits for it.
+    fn ask<T: Send + 'static>(
         &self,
-        filter: Filter,
-        after: Option<String>,
-        limit: usize,
-    ) -> impl Future<Output = Result<Page, Refused>> + Send;
+        question: impl FnOnce(View<'_>) -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T, Refused>> + Send;
 
     /// Returns when the loop has turned once.
     fn turn(&self) -> impl Future<Output = Result<(), Refused>> + Send;
@@ -69,25 +61,15 @@ impl Engine for Handle {
         self.hear(target, at)
     }
 
-    fn create(&self, creation: Creation) -> impl Future<Output = Result<Reply, Refused>> + Send {
-        self.create(creation)
+    fn request(&self, request: Request) -> impl Future<Output = Result<Reply, Refused>> + Send {
+        self.request(request)
     }
 
-    fn known(&self, target: Target) -> impl Future<Output = Result<bool, Refused>> + Send {
-        self.ask(move |view| view.knows(&target))
-    }
-
-    fn heartbeat(&self, name: String) -> impl Future<Output = Result<Option<HeartbeatView>, Refused>> + Send {
-        self.ask(move |view| view.heartbeat(&name))
-    }
-
-    fn heartbeats(
+    fn ask<T: Send + 'static>(
         &self,
-        filter: Filter,
-        after: Option<String>,
-        limit: usize,
-    ) -> impl Future<Output = Result<Page, Refused>> + Send {
-        self.ask(move |view| view.heartbeats(&filter, after.as_deref(), limit))
+        question: impl FnOnce(View<'_>) -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T, Refused>> + Send {
+        self.ask(question)
     }
 
     fn turn(&self) -> impl Future<Output = Result<(), Refused>> + Send {

@@ -3,14 +3,18 @@
 
 use std::sync::Arc;
 
+use crate::machine::apply::runs::{end_runs, finished, started};
 use crate::machine::beat::{Beat, History, PingEntry, Standing};
+use crate::machine::incidents::opened;
 use crate::machine::record::{Alerted, Declared, IncidentOpened, Move, Next, PingEffect, Pinged, Record};
 use crate::machine::state::{ENDED_MAX, State};
 use crate::model::delivery::{Attempt, Delivery, DeliveryState};
-use crate::model::id::{RunId, Slug};
-use crate::model::incident::{Alert, Happening, Incident, Note, Reason};
-use crate::model::run::{OpenRun, Outcome, Run};
-use crate::model::time::{Span, Timestamp};
+use crate::model::id::Slug;
+use crate::model::incident::{Alert, Happening, Incident, Reason};
+use crate::model::run::Outcome;
+use crate::model::time::Timestamp;
+
+mod runs;
 
 impl State {
     /// Makes a record true.
@@ -36,16 +40,21 @@ impl State {
             Record::Pinged(pinged) => self.pinged(pinged),
             Record::RunOverran { at, slug, run } => self.change(slug, |beat, keep| {
                 end_runs(beat, *at, Outcome::Overran, keep, |open| open.id == *run);
+                beat.history_mut().days.overran(*at);
                 beat.consecutive_failures = beat.consecutive_failures.saturating_add(1);
                 note(beat, *at, Happening::Overran { run: *run });
             }),
             Record::PeriodsMissed { at, slug, periods, due } => self.change(slug, |beat, _| {
                 beat.due = *due;
+                beat.history_mut().days.missed(*at, *periods);
                 beat.consecutive_failures = beat.consecutive_failures.saturating_add(*periods);
                 note(beat, *at, Happening::Missed { periods: *periods });
             }),
             Record::Paused { at, slug, until } => self.change(slug, |beat, keep| {
                 end_runs(beat, *at, Outcome::Abandoned, keep, |_| true);
+                if let Some(history) = &mut beat.history {
+                    history.days.paused();
+                }
                 beat.standing = Standing::Paused;
                 beat.paused_until = *until;
                 (beat.due, beat.first_start, beat.cover_until) = (None, None, None);
@@ -57,11 +66,10 @@ impl State {
                 beat.due = *due;
             }),
             Record::IncidentOpened(opened) => self.incident_opened(opened),
-            Record::IncidentResolved { at, slug, reason, .. } => {
-                self.change(slug, |beat, _| resolve(beat, *at, *reason));
-            }
+            Record::IncidentResolved { at, slug, reason, .. } => self.incident_resolved(*at, slug, *reason),
             Record::Alerted(alerted) => self.alerted(alerted),
             Record::Attempted { at, number, attempt, next } => self.attempted(*at, *number, attempt, *next),
+            Record::Retried { at, number, give_up_at } => self.retried(*at, *number, *give_up_at),
         }
     }
 
@@ -156,6 +164,7 @@ impl State {
         let Some(place) = self.find(slug.as_str()) else { return };
         let Some(beat) = self.beats.at(place) else { return };
         let (uuid, removed) = (beat.heartbeat.uuid, beat.removed_at.is_some());
+        self.incidents.forget(place, beat);
         let kept = beat.history.iter().flat_map(|history| &history.pings).filter_map(|p| p.body.as_ref());
         let (count, bytes) = kept.fold((0, 0), |(n, bytes), body| (n + 1, bytes + body.tail.len() as u64));
         if count > 0 {
@@ -192,7 +201,7 @@ impl State {
                 beat.cover_until = *cover_until;
             }
             PingEffect::Finished { run, outcome, duration, due } => {
-                finished(beat, pinged, *run, *outcome, *duration, keep);
+                finished(beat, pinged, *run, *outcome, *duration, beat.due != *due, keep);
                 beat.due = *due;
             }
         }
@@ -211,25 +220,36 @@ impl State {
     }
 
     fn incident_opened(&mut self, opened: &IncidentOpened) {
+        let Some(place) = self.find(opened.slug.as_str()) else { return };
+        self.incidents.opened(place, (opened.at, opened.incident));
         self.change(&opened.slug, |beat, _| {
             beat.standing = Standing::Down;
             beat.incident = Some(Box::new(Incident {
-                id: opened.incident,
-                cause: opened.cause,
-                opened_at: opened.at,
-                resolved_at: None,
-                reason: None,
                 exit_code: opened.exit_code,
                 run: opened.run,
                 blind: opened.blind.clone(),
                 maybe_unheard: opened.maybe_unheard,
                 due: opened.due,
                 channels: opened.channels.clone(),
-                remind_at: None,
-                timeline: vec![Note { at: opened.at, what: Happening::Opened }],
-                dropped: 0,
+                ..Incident::new(opened.incident, opened.cause, opened.at)
             }));
         });
+    }
+
+    fn incident_resolved(&mut self, at: Timestamp, slug: &Slug, reason: Reason) {
+        let Some(place) = self.find(slug.as_str()) else { return };
+        let Some(beat) = self.beats.at_mut(place) else { return };
+        let Some(mut incident) = beat.incident.take() else { return };
+        let place_of = (incident.opened_at, incident.id);
+        incident.resolved_at = Some(at);
+        incident.reason = Some(reason);
+        incident.remind_at = None;
+        incident.note(at, Happening::Resolved { reason });
+        let kept = &mut beat.history_mut().incidents;
+        kept.push_back(Arc::from(incident));
+        let full = kept.len() > History::INCIDENTS_MAX;
+        let dropped = if full { kept.pop_front() } else { None };
+        self.incidents.resolved(place, place_of, dropped.as_deref().map(opened));
     }
 
     fn alerted(&mut self, alerted: &Alerted) {
@@ -260,6 +280,7 @@ impl State {
                 attempts: Vec::new(),
             };
             self.core.next_delivery = self.core.next_delivery.max(queued.number + 1);
+            self.deliveries.insert(queued.id, queued.number);
             self.core.outbox.insert(queued.number, Arc::new(delivery));
         }
     }
@@ -280,112 +301,40 @@ impl State {
         if !matches!(next, Next::Retry { .. })
             && let Some(done) = self.core.outbox.remove(&number)
         {
+            self.deliveries.remove(&done.id);
             self.core.ended.push_back(done);
-            if self.core.ended.len() > ENDED_MAX {
-                self.core.ended.pop_front();
-            }
+            self.drop_ended();
         }
     }
-}
 
-fn started(beat: &mut Beat, run: &OpenRun) {
-    if beat.standing == Standing::New {
-        beat.standing = Standing::Up;
-    }
-    beat.seen = true;
-    if beat.first_start.is_none() && beat.last_finish.is_none_or(|finish| run.started_at >= finish) {
-        beat.first_start = Some(run.started_at);
-    }
-    note(beat, run.started_at, Happening::Started);
-    beat.open_runs.push(run.clone());
-}
-
-fn finished(
-    beat: &mut Beat,
-    pinged: &Pinged,
-    id: RunId,
-    outcome: Outcome,
-    duration: Option<Span>,
-    keep: usize,
-) {
-    let exit_code = pinged.kind.exit_code();
-    beat.seen = true;
-    beat.last_finish = beat.last_finish.max(Some(pinged.at));
-    if beat.first_start.is_some_and(|start| start <= pinged.at) {
-        (beat.first_start, beat.cover_until) = (None, None);
-    }
-    beat.last_exit_code = exit_code.or(beat.last_exit_code);
-    beat.last_duration = duration.or(beat.last_duration);
-    let open = beat.open_runs.iter().position(|run| run.id == id).map(|i| beat.open_runs.remove(i));
-    let last_success = beat.last_success;
-    let runs = &mut beat.history_mut().runs;
-    // One run counts once: as it overran, unless a success has wiped that since.
-    let mut counted = false;
-    if let Some(overran) = runs.iter_mut().rev().find(|run| run.id == id) {
-        counted = overran.outcome == Outcome::Overran
-            && last_success.is_none_or(|success| success < overran.ended_at);
-        (overran.duration, overran.exit_code, overran.finished) = (duration, exit_code, true);
-    } else {
-        let rid = open.as_ref().map_or(pinged.rid, |run| run.rid);
-        let started_at = open.map(|run| run.started_at);
-        let finish =
-            Run { id, rid, started_at, ended_at: pinged.at, duration, exit_code, outcome, finished: true };
-        push_run(runs, finish, keep);
-    }
-    if pinged.kind.finish() == Some(true) {
-        beat.last_success = beat.last_success.max(Some(pinged.at));
-        beat.consecutive_failures = 0;
-        beat.standing = Standing::Up;
-    } else {
-        beat.consecutive_failures = beat.consecutive_failures.saturating_add(u32::from(!counted));
-        if beat.standing == Standing::New {
-            beat.standing = Standing::Up;
+    /// Beyond the number that is remembered the oldest goes; one that was given up stays for longer than one
+    /// that arrived, for somebody may still want to send it, but such do not take more than half.
+    fn drop_ended(&mut self) {
+        let ended = &mut self.core.ended;
+        if ended.len() > ENDED_MAX {
+            let arrived =
+                |delivery: &Arc<Delivery>| matches!(delivery.state, DeliveryState::Delivered { .. });
+            let oldest = ended.iter().take(ENDED_MAX / 2).position(arrived);
+            ended.remove(oldest.unwrap_or_default());
         }
-        note(beat, pinged.at, Happening::Failed { exit_code });
     }
-}
 
-/// Ends open runs without a finish.
-fn end_runs(beat: &mut Beat, at: Timestamp, outcome: Outcome, keep: usize, which: impl Fn(&OpenRun) -> bool) {
-    let (ended, open): (Vec<OpenRun>, Vec<OpenRun>) = beat.open_runs.drain(..).partition(which);
-    beat.open_runs = open;
-    for OpenRun { id, rid, started_at, .. } in ended {
-        let run = Run {
-            id,
-            rid,
-            started_at: Some(started_at),
-            ended_at: at,
-            duration: None,
-            exit_code: None,
-            outcome,
-            finished: false,
-        };
-        push_run(&mut beat.history_mut().runs, run, keep);
-    }
-}
-
-fn push_run(runs: &mut std::collections::VecDeque<Run>, run: Run, keep: usize) {
-    runs.push_back(run);
-    while runs.len() > keep.max(1) {
-        runs.pop_front();
+    fn retried(&mut self, at: Timestamp, number: u64, give_up_at: Timestamp) {
+        if let Some(place) = self.core.ended.iter().position(|delivery| delivery.number == number)
+            && let Some(revived) = self.core.ended.remove(place)
+        {
+            self.deliveries.insert(revived.id, number);
+            self.core.outbox.insert(number, revived);
+        }
+        if let Some(delivery) = self.core.outbox.get_mut(&number).map(Arc::make_mut) {
+            delivery.state = DeliveryState::Waiting { next_at: at };
+            delivery.give_up_at = give_up_at;
+        }
     }
 }
 
 fn note(beat: &mut Beat, at: Timestamp, what: Happening) {
     if let Some(incident) = &mut beat.incident {
         incident.note(at, what);
-    }
-}
-
-fn resolve(beat: &mut Beat, at: Timestamp, reason: Reason) {
-    let Some(mut incident) = beat.incident.take() else { return };
-    incident.resolved_at = Some(at);
-    incident.reason = Some(reason);
-    incident.remind_at = None;
-    incident.note(at, Happening::Resolved { reason });
-    let incidents = &mut beat.history_mut().incidents;
-    incidents.push_back(Arc::from(incident));
-    if incidents.len() > History::INCIDENTS_MAX {
-        incidents.pop_front();
     }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::heartbeat::{Declaration, Draft, Source};
+use crate::machine::days::Days;
+use crate::model::heartbeat::{Declaration, Draft, Source, Status};
+use crate::model::id::RunId;
 use crate::model::incident::Incident;
 use crate::model::ping::{Body, Method, PingKind};
 use crate::model::run::{OpenRun, Run};
@@ -101,6 +103,9 @@ pub struct History {
     pub pings: VecDeque<PingEntry>,
     /// Resolved incidents, at most [`History::INCIDENTS_MAX`].
     pub incidents: VecDeque<Arc<Incident>>,
+    /// What is remembered of the last days.
+    #[serde(default)]
+    pub days: Days,
 }
 
 impl History {
@@ -168,18 +173,18 @@ impl Beat {
         self.last_finish.map_or(self.counted_from, |finish| finish.max(self.counted_from))
     }
 
-    /// The status word: `new`, `up`, `late`, `down`, `paused`.
-    pub fn status(&self, now: Timestamp) -> &'static str {
+    /// How it stands: `late` is computed, the rest is stored.
+    pub fn status(&self, now: Timestamp) -> Status {
         match self.standing {
-            Standing::Paused => "paused",
-            Standing::Down => "down",
+            Standing::Paused => Status::Paused,
+            Standing::Down => Status::Down,
             Standing::New | Standing::Up
                 if self.open_runs.is_empty() && self.due.is_some_and(|due| due <= now) =>
             {
-                "late"
+                Status::Late
             }
-            Standing::New => "new",
-            Standing::Up => "up",
+            Standing::New => Status::New,
+            Standing::Up => Status::Up,
         }
     }
 
@@ -213,8 +218,21 @@ impl Beat {
         last.body.as_ref().map(|body| body.text(max))
     }
 
+    /// Its incidents: the open one, then the resolved ones, the last to end first.
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        let resolved = self.history.iter().flat_map(|history| history.incidents.iter().rev());
+        self.incident.as_deref().into_iter().chain(resolved.map(Arc::as_ref))
+    }
+
+    /// What a ping brought, while it is kept.
+    pub fn body_of(&self, number: u64) -> Option<&Body> {
+        let pings = &self.history.as_ref()?.pings;
+        let place = pings.partition_point(|ping| ping.number < number);
+        pings.get(place).filter(|ping| ping.number == number)?.body.as_ref()
+    }
+
     /// An ended run by its id.
-    pub fn ended_run(&self, id: crate::model::id::RunId) -> Option<&Run> {
+    pub fn ended_run(&self, id: RunId) -> Option<&Run> {
         self.history.as_ref()?.runs.iter().rev().find(|run| run.id == id)
     }
 }

@@ -91,6 +91,39 @@ impl Lanes {
         }
     }
 
+    /// Lets the queue of a waiting delivery go on now. Gives those of it that this concerns: the first one, if
+    /// it is not under way, and the one itself.
+    pub(super) fn hurry_queue(&mut self, delivery: &Delivery) -> Vec<u64> {
+        let Some(lane) = self.0.get_mut(&delivery.channel) else { return Vec::new() };
+        let Some(first) = lane.queues.get(&delivery.slug).and_then(|queue| queue.front().copied()) else {
+            return Vec::new();
+        };
+        let mut hurried = Vec::new();
+        if !lane.under_way.contains(&first) {
+            lane.ready.retain(|(_, number)| *number != first);
+            lane.ready.insert((Timestamp::MIN, first));
+            hurried.push(first);
+        }
+        if first != delivery.number {
+            hurried.push(delivery.number);
+        }
+        hurried
+    }
+
+    /// Takes a delivery in that had been given up: before the younger ones of its queue, so that order holds.
+    pub(super) fn revive(&mut self, delivery: &Delivery) {
+        let lane = self.0.entry(delivery.channel.clone()).or_default();
+        let queue = lane.queues.entry(delivery.slug.clone()).or_default();
+        let first = queue.front().copied();
+        let under_way = first.is_some_and(|first| lane.under_way.contains(&first));
+        let place = queue.partition_point(|number| *number < delivery.number).max(usize::from(under_way));
+        queue.insert(place, delivery.number);
+        if place == 0 {
+            lane.ready.retain(|(_, number)| Some(*number) != first);
+            lane.ready.insert((Timestamp::MIN, delivery.number));
+        }
+    }
+
     /// Takes the next delivery that may go now.
     fn take(&mut self, now: Timestamp) -> Option<u64> {
         let lane = self.0.values_mut().find(|lane| {

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::model::channel::Channel;
+use uuid::Uuid;
+
+use crate::model::channel::{Channel, ChannelName};
 use crate::model::delivery::Attempt;
 use crate::model::heartbeat::{Declarations, Draft};
-use crate::model::id::{Life, Slug};
+use crate::model::id::{DeliveryId, Life, Slug};
 use crate::model::incident::BlindWindow;
 use crate::model::ping::{Ping, Target};
 use crate::model::settings::Settings;
-use crate::model::time::Timestamp;
+use crate::model::time::{Span, Timestamp};
 
 /// What the outside says.
 #[derive(Debug)]
@@ -41,8 +43,8 @@ pub enum Event {
     Ping(Box<Ping>),
     /// A config took effect.
     Reloaded(Box<Reload>),
-    /// Somebody wants a heartbeat.
-    Create(Box<Creation>),
+    /// Somebody wants something by the API.
+    Request(Box<Request>),
     /// A delivery was tried.
     Attempted {
         /// Its number.
@@ -75,13 +77,80 @@ pub struct Reload {
     pub heartbeats: Declarations,
 }
 
-/// A heartbeat that somebody wants by the API. Already checked: names in range, channels known.
+/// What somebody wants by the API. Already checked: names in range, channels known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Creation {
-    /// Its slug.
-    pub slug: Slug,
-    /// What was said of it.
-    pub draft: Draft,
+pub enum Request {
+    /// A heartbeat that is not there yet.
+    Create {
+        /// Its slug.
+        slug: Slug,
+        /// What was said of it.
+        draft: Draft,
+    },
+    /// That a heartbeat be like this, and only this; one that is not there is made.
+    Replace {
+        /// Which; by a UUID none can be made.
+        target: Target,
+        /// What was said of it. Without a UUID it keeps the one that it has.
+        draft: Draft,
+        /// Whether this is still wanted.
+        expected: Expected,
+    },
+    /// That some of what was said of a heartbeat be changed, which the sender has already worked in.
+    Amend {
+        /// Which.
+        target: Target,
+        /// All that is said of it now.
+        draft: Draft,
+        /// What it was worked into.
+        edition: Edition,
+    },
+    /// That a heartbeat go.
+    Delete {
+        /// Which.
+        target: Target,
+        /// Whether this is still wanted.
+        expected: Expected,
+    },
+    /// That nothing be expected of a heartbeat.
+    Pause {
+        /// Which.
+        target: Target,
+        /// For how long; `None`: until it is resumed.
+        span: Option<Span>,
+    },
+    /// That a pause end.
+    Resume {
+        /// Which.
+        target: Target,
+    },
+    /// A delivery by which a channel is tried.
+    Test {
+        /// Which.
+        channel: ChannelName,
+    },
+    /// That a delivery be tried now, even one that was given up.
+    Retry {
+        /// Which.
+        delivery: DeliveryId,
+    },
+}
+
+/// What is said of a heartbeat, as a fingerprint: it changes with the declaration, and not with pings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edition(pub Uuid);
+
+/// What a change was made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// For whatever is there, or nothing.
+    Anything,
+    /// For a heartbeat that is there.
+    Something,
+    /// For one of these.
+    OneOf(Vec<Edition>),
+    /// For nothing: it must not be there yet.
+    Nothing,
 }
 
 /// What the machine answers to whoever sent the event.
@@ -96,13 +165,19 @@ pub enum Reply {
     Unknown,
     /// The heartbeat was made.
     Created(Slug),
-    /// It was not, because of this.
+    /// The heartbeat is as it was wanted.
+    Changed(Slug),
+    /// The heartbeat was deleted.
+    Deleted,
+    /// The delivery waits to be sent.
+    Queued(DeliveryId),
+    /// What was wanted was not done, because of this.
     Conflict(Conflict),
     /// The reload is being worked off; it will have changed this much.
     Reloading,
 }
 
-/// Why a heartbeat was not made.
+/// Why what was wanted was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
     /// Another has the slug.
@@ -114,4 +189,16 @@ pub enum Conflict {
     /// There are as many as there may be.
     #[error("there are already 1,000,000 heartbeats")]
     Full,
+    /// The heartbeat is declared in the config.
+    #[error("it is declared in the config")]
+    Declared,
+    /// It is no longer, or not yet, what the change was made for.
+    #[error("it is not what the change was made for")]
+    Stale,
+    /// The delivery arrived already.
+    #[error("it was delivered already")]
+    Delivered,
+    /// The channel is no longer in the config.
+    #[error("the channel is no longer in the config")]
+    ChannelGone,
 }

@@ -8,6 +8,7 @@ use crate::machine::payload;
 use crate::machine::record::{Alerted, IncidentOpened, Queued, Record};
 use crate::machine::{Machine, Transition};
 use crate::model::channel::{Channel, ChannelName};
+use crate::model::heartbeat::Status;
 use crate::model::id::{DeliveryId, IncidentId, RunId, Slug};
 use crate::model::incident::{Alert, Cause, Incident, Reason};
 use crate::model::time::Timestamp;
@@ -18,7 +19,7 @@ pub(super) struct About {
     /// The instant that the alert speaks of.
     pub(super) at: Timestamp,
     pub(super) run: Option<RunId>,
-    pub(super) status_before: &'static str,
+    pub(super) status_before: Status,
 }
 
 /// What takes a heartbeat down.
@@ -34,7 +35,7 @@ pub(super) struct Blow {
     pub(super) unheard_from: Option<Timestamp>,
     /// The last finish before it: windows since then are named.
     pub(super) since: Timestamp,
-    pub(super) status_before: &'static str,
+    pub(super) status_before: Status,
 }
 
 impl Machine {
@@ -82,7 +83,7 @@ impl Machine {
         let history = self.beat(place).and_then(|beat| beat.history.as_ref());
         let incident = history.and_then(|history| history.incidents.back()).map(Arc::clone);
         if let Some(incident) = incident.filter(|incident| incident.id == id) {
-            let about = About { alert: Alert::Resolved, at, run, status_before: "down" };
+            let about = About { alert: Alert::Resolved, at, run, status_before: Status::Down };
             self.tell(place, &incident, &about, now, out);
         }
     }
@@ -91,7 +92,7 @@ impl Machine {
     pub(super) fn remind(&mut self, place: u32, at: Timestamp, now: Timestamp, out: &mut Transition) {
         let incident = self.beat(place).and_then(|beat| beat.incident.as_deref().cloned());
         if let Some(incident) = incident {
-            let about = About { alert: Alert::Reminder, at, run: incident.run, status_before: "down" };
+            let about = About { alert: Alert::Reminder, at, run: incident.run, status_before: Status::Down };
             self.tell(place, &incident, &about, now, out);
         }
     }
@@ -143,7 +144,8 @@ impl Machine {
         }
     }
 
-    fn queued(&self, name: &ChannelName, number: u64, now: Timestamp) -> Queued {
+    /// A delivery of an alert to this channel, but for its id.
+    pub(super) fn queued(&self, name: &ChannelName, number: u64, now: Timestamp) -> Queued {
         let log = Channel::log();
         let channel = self.state.channel(name.as_str()).unwrap_or(&log);
         Queued {

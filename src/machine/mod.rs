@@ -28,16 +28,19 @@ pub mod beat;
 pub mod beats;
 pub mod blind;
 mod bodies;
+pub mod days;
 mod deadline;
 mod delivery;
 pub mod effect;
 pub mod event;
 mod incident;
+pub mod incidents;
 mod index;
 pub mod payload;
 mod ping;
 pub mod record;
 mod reload;
+mod request;
 pub mod state;
 mod summary;
 pub mod view;
@@ -68,6 +71,8 @@ pub struct Machine {
     /// Since when this life has been deaf, until it hears. `None` in the very first life: nobody can have
     /// pinged before it.
     deaf_since: Option<Timestamp>,
+    /// When this life began.
+    began_at: Option<Timestamp>,
     reload: Option<Progress>,
 }
 
@@ -110,6 +115,7 @@ impl Machine {
             issued: 0,
             hearing: false,
             deaf_since: None,
+            began_at: None,
             reload: None,
         };
         for place in 0..machine.state.beats.places() {
@@ -142,6 +148,7 @@ impl Machine {
             Event::Began { life, version } => {
                 self.life = life;
                 self.issued = 0;
+                self.began_at = Some(now);
                 if let Some(last_mark) = self.state.core.alive {
                     self.deaf_since = Some(now);
                     self.was_deaf(last_mark, now, &mut out);
@@ -163,7 +170,7 @@ impl Machine {
             Event::Unheard { ticket } => self.unheard(ticket),
             Event::Ping(ping) => self.ping(&ping, now, &mut out),
             Event::Reloaded(reload) => self.reloaded(*reload, now, &mut out),
-            Event::Create(creation) => self.create(*creation, now, &mut out),
+            Event::Request(request) => self.request(*request, now, &mut out),
             Event::Attempted { number, attempt } => self.attempted(number, attempt, now, &mut out),
             Event::Blind(window) => {
                 self.commit(Record::Blind { at: now, window }, &mut out);

@@ -7,8 +7,10 @@ use crate::machine::beat::Beat;
 use crate::machine::incident::About;
 use crate::machine::summary;
 use crate::machine::view::{IncidentView, RunView};
-use crate::model::id::Slug;
-use crate::model::incident::Incident;
+use crate::model::channel::ChannelName;
+use crate::model::heartbeat::Status;
+use crate::model::id::{IncidentId, Slug};
+use crate::model::incident::{Alert, Cause, Incident};
 use crate::model::schedule::Timing;
 use crate::model::time::{Span, Timestamp};
 
@@ -38,8 +40,8 @@ struct AlertHeartbeat<'a> {
     description: &'a str,
     tags: &'a [String],
     host: Option<&'a str>,
-    status: &'static str,
-    previous_status: &'static str,
+    status: Status,
+    previous_status: Status,
     schedule: String,
     timezone: Option<&'a str>,
     interval_seconds: Option<i64>,
@@ -52,12 +54,48 @@ struct AlertHeartbeat<'a> {
     last_body: Option<String>,
 }
 
+/// The JSON by which a channel is tried: the same keys, with a heartbeat that does not exist.
+pub(super) fn sample(channel: &ChannelName, incident: IncidentId, now: Timestamp, base_url: &str) -> String {
+    let slug = Slug::new("sample").expect("it has the shape of a slug");
+    let day = Span::from_secs(86_400);
+    let opened = Incident::new(incident, Cause::Missed, now);
+    let envelope = Envelope {
+        event_type: Alert::Test.event_type(),
+        timestamp: now,
+        data: Data {
+            incident: IncidentView::new(&opened, &slug, base_url),
+            run: None,
+            heartbeat: AlertHeartbeat {
+                slug: &slug,
+                name: "Sample",
+                description: "This heartbeat does not exist. Somebody tries the channel.",
+                tags: &["test".to_owned()],
+                host: None,
+                status: Status::Down,
+                previous_status: Status::Late,
+                schedule: Timing::Interval(day).to_string(),
+                timezone: None,
+                interval_seconds: Some(day.as_secs()),
+                grace_seconds: 3_600,
+                max_runtime_seconds: 3_600,
+                last_ping_at: Some(now - day - Span::from_secs(3_600)),
+                next_due_at: Some(now + day),
+                next_deadline_at: Some(now + day + Span::from_secs(3_600)),
+                consecutive_failures: 1,
+                last_body: None,
+            },
+            summary: &format!("Test of the channel {channel}: alerts arrive here"),
+        },
+    };
+    serde_json::to_string(&envelope).expect("plain data with string keys becomes JSON")
+}
+
 /// The JSON of an alert and its one sentence.
 pub(super) fn render(
     beat: &Beat,
     incident: &Incident,
     about: &About,
-    status: &'static str,
+    status: Status,
     next_deadline: Option<Timestamp>,
     base_url: &str,
 ) -> (String, String) {

@@ -76,6 +76,8 @@ pub enum Record {
     Alerted(Box<Alerted>),
     /// A delivery was tried.
     Attempted { at: Timestamp, number: u64, attempt: Attempt, next: Next },
+    /// Somebody wants a delivery to be tried now, even one that was given up.
+    Retried { at: Timestamp, number: u64, give_up_at: Timestamp },
 }
 
 /// A heartbeat appeared, came back, or changed.
@@ -274,7 +276,8 @@ impl Record {
             | Self::Paused { at, .. }
             | Self::Resumed { at, .. }
             | Self::IncidentResolved { at, .. }
-            | Self::Attempted { at, .. } => *at,
+            | Self::Attempted { at, .. }
+            | Self::Retried { at, .. } => *at,
             Self::Declared(declared) => declared.at,
             Self::Pinged(pinged) => pinged.at,
             Self::IncidentOpened(opened) => opened.at,

@@ -6,18 +6,14 @@ use std::sync::Arc;
 
 use crate::machine::beat::{Beat, Standing};
 use crate::machine::effect::{Effect, Tale};
-use crate::machine::event::{Conflict, Creation, Reload, Reply};
+use crate::machine::event::{Reload, Reply};
 use crate::machine::record::{Declared, Move, Record};
 use crate::machine::{Machine, TURN, Transition};
 use crate::model::channel::ChannelName;
 use crate::model::heartbeat::{Declaration, Declarations, Draft, Source};
 use crate::model::id::Slug;
 use crate::model::incident::Reason;
-use crate::model::ping::Target;
 use crate::model::time::Timestamp;
-
-/// Heartbeats at the most.
-const HEARTBEATS_MAX: usize = 1_000_000;
 
 /// A config that is being worked off.
 #[derive(Debug, Clone)]
@@ -167,13 +163,13 @@ impl Machine {
         self.rearm(place);
     }
 
-    fn settle(&self, draft: &Draft, slug: Slug) -> Declaration {
+    pub(super) fn settle(&self, draft: &Draft, slug: Slug) -> Declaration {
         let settings = &self.state.core.settings;
         draft.settle(slug, &settings.defaults, settings.namespace)
     }
 
     /// Makes a heartbeat be as declared. Says whether that changed anything.
-    fn declare(
+    pub(super) fn declare(
         &mut self,
         heartbeat: &Arc<Declaration>,
         source: Source,
@@ -278,7 +274,7 @@ impl Machine {
         declared
     }
 
-    fn remove(&mut self, place: u32, now: Timestamp, out: &mut Transition) {
+    pub(super) fn remove(&mut self, place: u32, now: Timestamp, out: &mut Transition) {
         let Some(beat) = self.beat(place).filter(|beat| beat.removed_at.is_none()) else { return };
         let slug = beat.heartbeat.slug.clone();
         self.resolve(place, Reason::Removed, None, now, now, out);
@@ -309,24 +305,6 @@ impl Machine {
         let due = if awaits { None } else { self.next_after(&heartbeat, beat.anchor().max(at)) };
         self.commit(Record::Resumed { at, slug: heartbeat.slug.clone(), due }, out);
         self.rearm(place);
-    }
-
-    /// Makes a heartbeat that somebody wants by the API.
-    pub(super) fn create(&mut self, creation: Creation, now: Timestamp, out: &mut Transition) -> Reply {
-        let Creation { slug, draft } = creation;
-        let heartbeat = self.settle(&draft, slug.clone());
-        if self.state.find_living(&Target::Slug(slug.clone())).is_some() {
-            return Reply::Conflict(Conflict::Slug);
-        }
-        let other = self.state.by_uuid.find(&heartbeat.uuid).and_then(|place| self.beat(place));
-        if other.is_some_and(|beat| beat.heartbeat.slug != slug) {
-            return Reply::Conflict(Conflict::Uuid);
-        }
-        if self.state.living() >= HEARTBEATS_MAX {
-            return Reply::Conflict(Conflict::Full);
-        }
-        self.declare(&Arc::new(heartbeat), Source::Api, Some(Arc::new(draft)), now, out);
-        Reply::Created(slug)
     }
 }
 

@@ -9,10 +9,11 @@ use uuid::Uuid;
 use crate::machine::beat::Beat;
 use crate::machine::beats::Beats;
 use crate::machine::blind::Hearing;
+use crate::machine::incidents::Incidents;
 use crate::machine::index::Index;
 use crate::model::channel::Channel;
 use crate::model::delivery::Delivery;
-use crate::model::id::Slug;
+use crate::model::id::{DeliveryId, Slug};
 use crate::model::ping::Target;
 use crate::model::settings::Settings;
 use crate::model::time::Timestamp;
@@ -70,6 +71,9 @@ pub struct State {
     pub(crate) by_uuid: Index<Uuid>,
     pub(crate) bodies: Bodies,
     pub(crate) living: usize,
+    pub(crate) incidents: Incidents,
+    /// The numbers of the deliveries in the outbox.
+    pub(crate) deliveries: BTreeMap<DeliveryId, u64>,
 }
 
 /// The state at one instant, to be written while the loop goes on.
@@ -93,7 +97,8 @@ pub(crate) struct Bodies {
 impl State {
     /// From a snapshot: its core, then its heartbeats in any order.
     pub fn restore(core: Core, beats: impl Iterator<Item = Beat>) -> Self {
-        let mut state = Self { core, ..Self::default() };
+        let deliveries = core.outbox.values().map(|delivery| (delivery.id, delivery.number)).collect();
+        let mut state = Self { core, deliveries, ..Self::default() };
         let mut bodies = Vec::new();
         for beat in beats {
             let place = state.place(beat);
@@ -145,6 +150,14 @@ impl State {
             .filter(|beat| beat.removed_at.is_none())
     }
 
+    /// A delivery, waiting or ended.
+    pub fn delivery(&self, id: DeliveryId) -> Option<&Arc<Delivery>> {
+        match self.deliveries.get(&id) {
+            Some(number) => self.core.outbox.get(number),
+            None => self.core.ended.iter().find(|delivery| delivery.id == id),
+        }
+    }
+
     /// The channel of this name.
     pub fn channel(&self, name: &str) -> Option<&Channel> {
         self.core.channels.iter().find(|channel| channel.name.as_str() == name)
@@ -157,6 +170,9 @@ impl State {
             self.living += 1;
         }
         let place = self.beats.insert(beat);
+        if let Some(beat) = self.beats.at(place) {
+            self.incidents.add(place, beat);
+        }
         self.slugs.insert(slug.clone(), place);
         self.by_slug.insert(slug, place);
         self.by_uuid.insert(uuid, place);

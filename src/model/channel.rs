@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::model::time::Span;
 
 /// The name of a channel: the key of its `[channels.NAME]` table, of the same shape as a slug.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = String, example = "ops")]
 pub struct ChannelName(Arc<str>);
 
 impl ChannelName {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::model::channel::ChannelName;
@@ -13,13 +14,45 @@ use crate::model::schedule::Timing;
 use crate::model::time::Span;
 
 /// Who declares a heartbeat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The config file.
     Config,
     /// The API.
     Api,
+}
+
+/// How a heartbeat stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// No start or finish yet.
+    New,
+    /// All well, as far as is known.
+    Up,
+    /// Past due, within grace, no run open.
+    Late,
+    /// An incident is open.
+    Down,
+    /// Nothing is expected.
+    Paused,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::New, Self::Up, Self::Late, Self::Down, Self::Paused];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Up => "up",
+            Self::Late => "late",
+            Self::Down => "down",
+            Self::Paused => "paused",
+        }
+    }
 }
 
 /// A heartbeat with nothing left open.

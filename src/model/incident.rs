@@ -1,13 +1,14 @@
 //! From going down to recovery, and the spans in which overdue could not hear.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::model::channel::ChannelName;
 use crate::model::id::{IncidentId, RunId};
 use crate::model::time::Timestamp;
 
 /// Why a heartbeat went down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// No ping came in time.
@@ -19,7 +20,7 @@ pub enum Cause {
 }
 
 /// Why an incident ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// A success came.
@@ -57,7 +58,7 @@ impl Alert {
 }
 
 /// A span in which overdue could not hear pings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct BlindWindow {
     /// The last instant at which it is known to have heard.
     pub from: Timestamp,
@@ -68,7 +69,7 @@ pub struct BlindWindow {
 }
 
 /// What kept overdue from hearing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub enum Blindness {
     /// The process was not running.
     #[serde(rename = "not running")]
@@ -175,6 +176,26 @@ fn is_zero(n: &u64) -> bool {
 impl Incident {
     /// Most entries that a timeline holds.
     pub const TIMELINE_MAX: usize = 100;
+
+    /// One that has just opened, with nothing said of it but why.
+    pub fn new(id: IncidentId, cause: Cause, opened_at: Timestamp) -> Self {
+        Self {
+            id,
+            cause,
+            opened_at,
+            resolved_at: None,
+            reason: None,
+            exit_code: None,
+            run: None,
+            blind: Vec::new(),
+            maybe_unheard: false,
+            due: None,
+            channels: Vec::new(),
+            remind_at: None,
+            timeline: vec![Note { at: opened_at, what: Happening::Opened }],
+            dropped: 0,
+        }
+    }
 
     /// Adds to the timeline. When it is full, the oldest entry after the first goes.
     pub fn note(&mut self, at: Timestamp, what: Happening) {

@@ -1,13 +1,14 @@
 //! One execution of a job, from its start (or from a lone finish) to its outcome.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::model::id::RunId;
 use crate::model::time::{Span, Timestamp};
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It finished well.
@@ -57,4 +58,7 @@ pub struct Run {
     pub outcome: Outcome,
     /// Whether a finish came: an overran run without one is still waited for.
     pub finished: bool,
+    /// The number of the ping that was its finish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ping: Option<u64>,
 }

@@ -4,6 +4,9 @@ use std::fmt;
 use std::ops::{Add, Sub};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Length of a second, minute, hour and day in milliseconds.
 const SECOND: i64 = 1_000;
@@ -67,6 +70,20 @@ impl Sub<Span> for Timestamp {
         Self::from_millis(self.0.saturating_sub(span.0))
     }
 }
+
+impl PartialSchema for Timestamp {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(format))
+            .description(Some("An instant in UTC, with milliseconds (RFC 3339)."))
+            .examples(["2026-11-22T03:10:00.000Z"])
+            .into()
+    }
+}
+
+impl ToSchema for Timestamp {}
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -36,7 +36,7 @@ impl World {
         let beat = state.beats.at(place).expect("it was declared");
         assert_eq!(beat.removed_at.is_some(), model.is_removed(), "job {number}: is it there");
         if !model.is_removed() {
-            assert_eq!(beat.status(at(self.now)), model.status(), "job {number}: status");
+            assert_eq!(beat.status(at(self.now)).word(), model.status(), "job {number}: status");
             let shown = self.machine.view(at(self.now)).heartbeat(slug_of(number).as_str());
             let deadline = shown.and_then(|shown| shown.next_deadline_at).map(ms);
             assert_eq!(deadline, model.next_deadline(), "job {number}: deadline");

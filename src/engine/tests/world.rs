@@ -240,7 +240,11 @@ impl World {
 
     pub(super) async fn status(&self, name: &str) -> &'static str {
         let name = name.to_owned();
-        self.handle.ask(move |view| view.heartbeat(&name).map(|shown| shown.status)).await.unwrap().unwrap()
+        self.handle
+            .ask(move |view| view.heartbeat(&name).map(|shown| shown.status.word()))
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     pub(super) fn delivered(&self) -> usize {

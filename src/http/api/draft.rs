@@ -2,13 +2,11 @@
 //! limits and what the config offers, and nothing of requests or of other heartbeats.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
-use std::ops::RangeInclusive;
 
-use serde_json::{Map, Value};
+use uuid::Uuid;
 
-use crate::config::duration::{parse_span, write_span};
-use crate::http::api::keys::repeated;
+use crate::http::HttpSettings;
+use crate::http::api::fields::Fields;
 use crate::http::api::slug::slug_of;
 use crate::http::rejection::Failure;
 use crate::model::channel::ChannelName;
@@ -19,7 +17,7 @@ use crate::model::schedule::{ScheduleError, Timing, Zones};
 use crate::model::time::Span;
 
 /// Every field that a heartbeat may be made with.
-const FIELDS: [&str; 23] = [
+pub(super) const FIELDS: [&str; 23] = [
     "name",
     "slug",
     "description",
@@ -45,102 +43,166 @@ const FIELDS: [&str; 23] = [
     "remind_every_seconds",
 ];
 
-const YEAR: Span = Span::from_secs(366 * 86_400);
+/// The longest that anything may be.
+pub(super) const YEAR: Span = Span::from_secs(366 * 86_400);
 const SECOND: Span = Span::from_secs(1);
 
-/// Reads and checks a whole body.
-pub(super) fn read(
-    body: &[u8],
-    channels: &BTreeSet<ChannelName>,
-    zones: &Zones,
-) -> Result<(Slug, Draft), Failure> {
-    let fields = match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => Fields(fields),
-        Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-            return Err(bad_json("the body is no object"));
-        }
-        Err(error) => return Err(bad_json(error)),
-    };
-    fields.all_known()?;
-    if let Some(field) = repeated(body) {
-        return Err(Failure::field(&field, "This field is given twice. Give it once."));
-    }
-    let name = fields.line("name")?;
-    let slug = read_slug(&fields, name.as_deref())?;
-    let timezone = fields.text("timezone")?;
-    if let Some(timezone) = &timezone {
-        zones.find(timezone).map_err(|error| at_fault("timezone", &error))?;
-    }
-    let timing = read_timing(&fields, timezone.as_deref(), zones)?;
-    let grace = fields.span(&["grace", "grace_period", "grace_seconds"], Span::ZERO..=YEAR)?;
-    let rest = Partial {
-        tags: read_tags(&fields)?,
-        host: fields.line("host")?,
-        timezone,
-        grace,
-        max_runtime: fields.span(&["max_runtime", "max_runtime_seconds"], SECOND..=YEAR)?,
-        channels: read_channels(&fields, channels)?,
-        paused: fields.flag("paused")?,
-        await_first_ping: fields.flag("await_first_ping")?,
-        resume_on_ping: fields.flag("resume_on_ping")?,
-        methods: read_methods(&fields)?,
-        remind_every: fields.span(&["remind_every", "remind_every_seconds"], SECOND..=YEAR)?,
-    };
-    let uuid = match fields.text("uuid")? {
-        None => None,
-        Some(text) => Some(parse_uuid(&text).ok_or_else(|| Failure::field("uuid", "This is no UUID."))?),
-    };
-    let description = fields.text("description")?;
-    if description.as_ref().is_some_and(|text| text.chars().any(|c| c.is_control() && !"\r\n".contains(c))) {
-        return Err(Failure::field("description", "This must hold no control characters but line ends."));
-    }
-    Ok((slug, Draft { timing, name, description, uuid, rest }))
+/// A heartbeat, whole.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) slug: Slug,
+    pub(super) draft: Draft,
 }
 
-fn bad_json(error: impl Display) -> Failure {
-    Failure::new(
-        http::StatusCode::BAD_REQUEST,
-        "invalid_json",
-        format!("The body must be a JSON object: {error}."),
-    )
+/// Reads and checks a whole heartbeat: of this slug, or of the one that it names or that its name makes.
+pub(super) fn read(body: &[u8], slug: Option<&Slug>, settings: &HttpSettings) -> Result<Whole, Failure> {
+    let fields = Fields::read(body)?;
+    fields.all_known(&FIELDS)?;
+    let slug = match slug {
+        None => new_slug(&fields)?,
+        Some(slug) => same_slug(&fields, slug)?,
+    };
+    let draft = merge_into(&fields, None, settings)?;
+    Ok(Whole { slug, draft })
+}
+
+/// Works what is given into what was said before. A null unsays.
+pub(super) fn merge(
+    fields: &Fields,
+    told: Draft,
+    slug: &Slug,
+    settings: &HttpSettings,
+) -> Result<Draft, Failure> {
+    fields.all_known(&FIELDS)?;
+    same_slug(fields, slug)?;
+    merge_into(fields, Some(told), settings)
+}
+
+fn merge_into(fields: &Fields, told: Option<Draft>, settings: &HttpSettings) -> Result<Draft, Failure> {
+    let (told, name, description, uuid, rest) = match told {
+        Some(told) => (Some(told.timing), told.name, told.description, told.uuid, told.rest),
+        None => (None, None, None, None, Partial::default()),
+    };
+    let timezone =
+        pick(fields, &["timezone"], rest.timezone, |fields| read_timezone(fields, &settings.zones))?;
+    let timing = read_timing(fields, told, timezone.as_deref(), &settings.zones)?;
+    let flag = |name: &'static str, before| pick(fields, &[name], before, |fields| fields.flag(name));
+    let span = |names: &[&'static str], before, least: Span| {
+        pick(fields, names, before, |fields| fields.span(names, least..=YEAR))
+    };
+    Ok(Draft {
+        timing,
+        name: pick(fields, &["name"], name, |fields| fields.line("name"))?,
+        description: pick(fields, &["description"], description, read_description)?,
+        uuid: pick(fields, &["uuid"], uuid, read_uuid)?,
+        rest: Partial {
+            tags: pick(fields, &["tags"], rest.tags, read_tags)?,
+            host: pick(fields, &["host"], rest.host, |fields| fields.line("host"))?,
+            timezone,
+            grace: span(&["grace", "grace_period", "grace_seconds"], rest.grace, Span::ZERO)?,
+            max_runtime: span(&["max_runtime", "max_runtime_seconds"], rest.max_runtime, SECOND)?,
+            channels: pick(fields, &["channels"], rest.channels, |f| read_channels(f, &settings.channels))?,
+            paused: flag("paused", rest.paused)?,
+            await_first_ping: flag("await_first_ping", rest.await_first_ping)?,
+            resume_on_ping: flag("resume_on_ping", rest.resume_on_ping)?,
+            methods: pick(fields, &["methods"], rest.methods, read_methods)?,
+            remind_every: span(&["remind_every", "remind_every_seconds"], rest.remind_every, SECOND)?,
+        },
+    })
+}
+
+/// What a field says, if it is mentioned, else what was said before.
+fn pick<T>(
+    fields: &Fields,
+    names: &[&str],
+    before: Option<T>,
+    read: impl FnOnce(&Fields) -> Result<Option<T>, Failure>,
+) -> Result<Option<T>, Failure> {
+    if fields.mentions(names) { read(fields) } else { Ok(before) }
 }
 
 fn at_fault(field: &str, error: &ScheduleError) -> Failure {
     Failure::field(field, format!("{error}."))
 }
 
-fn read_slug(fields: &Fields, name: Option<&str>) -> Result<Slug, Failure> {
-    match (fields.text("slug")?, name) {
-        (Some(text), _) => Slug::new(&text).map_err(|error| Failure::field("slug", format!("{error}."))),
-        (None, None) => Err(Failure::field("name", "A heartbeat needs a name.")),
-        (None, Some(name)) => slug_of(name)
+fn new_slug(fields: &Fields) -> Result<Slug, Failure> {
+    let Some(name) = fields.line("name")? else {
+        return Err(Failure::field("name", "A heartbeat needs a name."));
+    };
+    match fields.text("slug")? {
+        Some(text) => Slug::new(&text).map_err(|error| Failure::field("slug", format!("{error}."))),
+        None => slug_of(&name)
             .ok_or_else(|| Failure::field("slug", "No slug can be made of this name. Give a \"slug\".")),
     }
 }
 
-fn read_timing(fields: &Fields, timezone: Option<&str>, zones: &Zones) -> Result<Timing, Failure> {
-    let given = fields.given(&["interval", "interval_seconds", "cron", "on_calendar"]);
-    match given[..] {
-        [] => Err(Failure::field("interval", "A heartbeat needs a schedule: \"interval\" or \"cron\".")),
+/// The slug that the URL names, which the body must not contradict.
+fn same_slug(fields: &Fields, slug: &Slug) -> Result<Slug, Failure> {
+    match fields.text("slug")? {
+        Some(text) if text != slug.as_str() => Err(Failure::field(
+            "slug",
+            "A slug cannot be changed: make a heartbeat of the other slug with the same \"uuid\" once this one is deleted.",
+        )),
+        Some(_) | None => Ok(slug.clone()),
+    }
+}
+
+fn read_timezone(fields: &Fields, zones: &Zones) -> Result<Option<String>, Failure> {
+    let timezone = fields.text("timezone")?;
+    if let Some(timezone) = &timezone {
+        zones.find(timezone).map_err(|error| at_fault("timezone", &error))?;
+    }
+    Ok(timezone)
+}
+
+fn read_timing(
+    fields: &Fields,
+    told: Option<Timing>,
+    timezone: Option<&str>,
+    zones: &Zones,
+) -> Result<Timing, Failure> {
+    const SCHEDULES: [&str; 4] = ["interval", "interval_seconds", "cron", "on_calendar"];
+    let needed = || Failure::field("interval", "A heartbeat needs a schedule: \"interval\" or \"cron\".");
+    let given = fields.given(&SCHEDULES);
+    let timing = match given[..] {
+        [] => {
+            // To unsay the schedule that it has is to leave it without one.
+            let own: &[&str] = match &told {
+                Some(Timing::Interval(_)) => &["interval", "interval_seconds"],
+                Some(Timing::Cron(_)) => &["cron"],
+                None => &[],
+            };
+            told.filter(|_| !fields.mentions(own)).ok_or_else(needed)?
+        }
         ["interval" | "interval_seconds"] => {
             let interval = fields.span(&["interval", "interval_seconds"], Timing::INTERVAL)?;
-            interval.map(Timing::Interval).ok_or_else(|| Failure::field("interval", "This is no duration."))
+            Timing::Interval(interval.ok_or_else(needed)?)
         }
-        ["cron"] => {
-            let timing = Timing::Cron(fields.text("cron")?.unwrap_or_default());
-            match timing.compile(timezone.unwrap_or("UTC"), zones) {
-                Ok(_) => Ok(timing),
-                Err(error @ ScheduleError::Zone(_)) => Err(at_fault("timezone", &error)),
-                Err(error @ (ScheduleError::Expression(_) | ScheduleError::Never)) => {
-                    Err(at_fault("cron", &error))
-                }
-            }
-        }
-        [only] => Err(Failure::field(only, "This version knows only \"interval\" and \"cron\".")),
+        ["cron"] => Timing::Cron(fields.text("cron")?.unwrap_or_default()),
+        [only] => return Err(Failure::field(only, "This version knows only \"interval\" and \"cron\".")),
         [first, second, ..] => {
-            Err(Failure::field(second, format!("A heartbeat has one schedule, but {first} is given too.")))
+            let message = format!("A heartbeat has one schedule, but {first} is given too.");
+            return Err(Failure::field(second, message));
         }
+    };
+    match timing.compile(timezone.unwrap_or("UTC"), zones) {
+        Ok(_) => Ok(timing),
+        Err(error @ ScheduleError::Zone(_)) => Err(at_fault("timezone", &error)),
+        Err(error @ (ScheduleError::Expression(_) | ScheduleError::Never)) => Err(at_fault("cron", &error)),
     }
+}
+
+fn read_uuid(fields: &Fields) -> Result<Option<Uuid>, Failure> {
+    let Some(text) = fields.text("uuid")? else { return Ok(None) };
+    parse_uuid(&text).map(Some).ok_or_else(|| Failure::field("uuid", "This is no UUID."))
+}
+
+fn read_description(fields: &Fields) -> Result<Option<String>, Failure> {
+    let description = fields.text("description")?;
+    if description.as_ref().is_some_and(|text| text.chars().any(|c| c.is_control() && !"\r\n".contains(c))) {
+        return Err(Failure::field("description", "This must hold no control characters but line ends."));
+    }
+    Ok(description)
 }
 
 fn read_tags(fields: &Fields) -> Result<Option<Vec<String>>, Failure> {
@@ -190,111 +252,6 @@ fn read_methods(fields: &Fields) -> Result<Option<BTreeSet<Method>>, Failure> {
     methods.filter(|methods| !methods.is_empty()).map(Some).ok_or_else(|| {
         Failure::field("methods", "This must be a list of \"GET\", \"HEAD\" and \"POST\", with one at least.")
     })
-}
-
-/// The object as it was sent. A null counts as unsaid.
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    fn all_known(&self) -> Result<(), Failure> {
-        let Some(unknown) = self.0.keys().find(|key| !FIELDS.contains(&key.as_str())) else { return Ok(()) };
-        let nearest = FIELDS.iter().map(|field| (strsim::damerau_levenshtein(field, unknown), field)).min();
-        let meant = match nearest {
-            Some((distance, field)) if distance <= 2 => format!(" Probably {field:?} is meant."),
-            Some(_) | None => String::new(),
-        };
-        Err(Failure::field(unknown, format!("There is no such field.{meant}")))
-    }
-
-    fn value(&self, field: &str) -> Option<&Value> {
-        self.0.get(field).filter(|value| !value.is_null())
-    }
-
-    fn given(&self, fields: &[&'static str]) -> Vec<&'static str> {
-        fields.iter().copied().filter(|field| self.value(field).is_some()).collect()
-    }
-
-    fn text(&self, field: &str) -> Result<Option<String>, Failure> {
-        match self.value(field) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(Failure::field(field, "This must be a text.")),
-        }
-    }
-
-    /// A text of one line: it stands in log lines and in messages.
-    fn line(&self, field: &str) -> Result<Option<String>, Failure> {
-        let text = self.text(field)?;
-        match &text {
-            Some(text) if text.trim().is_empty() || text.chars().count() > 255 => {
-                Err(Failure::field(field, "This must have 1 to 255 characters."))
-            }
-            Some(text) if text.chars().any(char::is_control) => {
-                Err(Failure::field(field, "This must be one line."))
-            }
-            Some(_) | None => Ok(text),
-        }
-    }
-
-    fn words(&self, field: &str) -> Result<Option<Vec<String>>, Failure> {
-        let texts = || Failure::field(field, "This must be a list of texts.");
-        match self.value(field) {
-            None => Ok(None),
-            Some(Value::Array(list)) => list
-                .iter()
-                .map(|word| word.as_str().map(str::to_owned))
-                .collect::<Option<_>>()
-                .map(Some)
-                .ok_or_else(texts),
-            Some(_) => Err(texts()),
-        }
-    }
-
-    fn flag(&self, field: &str) -> Result<Option<bool>, Failure> {
-        match self.value(field) {
-            None => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(*flag)),
-            Some(_) => Err(Failure::field(field, "This must be true or false.")),
-        }
-    }
-
-    /// A duration that goes by several names, in range: as text, or under `…_seconds` as a number.
-    fn span(&self, names: &[&'static str], range: RangeInclusive<Span>) -> Result<Option<Span>, Failure> {
-        let given = self.given(names);
-        let field = match given[..] {
-            [] => return Ok(None),
-            [field] => field,
-            [first, second, ..] => return Err(Failure::field(second, format!("{first} says this already."))),
-        };
-        let span = if field.ends_with("_seconds") { self.seconds(field)? } else { self.duration(field)? };
-        if range.contains(&span) {
-            return Ok(Some(span));
-        }
-        let (least, most) = (write_span(*range.start()), write_span(*range.end()));
-        Err(Failure::field(field, format!("This must be from {least} to {most}.")))
-    }
-
-    fn seconds(&self, field: &str) -> Result<Span, Failure> {
-        let seconds = self.value(field).and_then(Value::as_i64);
-        seconds
-            .filter(|seconds| *seconds >= 0)
-            .map(Span::from_secs)
-            .ok_or_else(|| Failure::field(field, "This must be a whole number of seconds."))
-    }
-
-    fn duration(&self, field: &str) -> Result<Span, Failure> {
-        let Some(Value::String(text)) = self.value(field) else {
-            let seconds =
-                if field == "grace_period" { "grace_seconds".to_owned() } else { format!("{field}_seconds") };
-            return Err(Failure::field(
-                field,
-                format!(
-                    "This must be a duration as a text, such as \"24h\". For a number there is {seconds:?}."
-                ),
-            ));
-        };
-        parse_span(text).map_err(|error| Failure::field(field, format!("{error}.")))
-    }
 }
 
 #[cfg(test)]

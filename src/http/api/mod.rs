@@ -1,46 +1,38 @@
-//! The API: heartbeats as JSON. It reads requests, asks the engine and writes answers; what a heartbeat
-//! is and does is decided elsewhere.
+//! The API: everything that a person can see or do, as JSON. It reads requests, asks the engine and writes
+//! answers; what a heartbeat is and does is decided elsewhere.
 
+mod changes;
+mod deliveries;
 mod draft;
+mod fields;
+mod heartbeats;
+mod history;
+mod incidents;
 mod keys;
-mod list;
+mod openapi;
+mod pages;
+mod request;
 mod slug;
+mod summary;
 
 use std::sync::Arc;
 
-use bytes::Buf;
-use futures_util::Stream;
-use http::header::LOCATION;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde_json::json;
+use http::Method;
 use warp::path::Tail;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use crate::config::Role;
 use crate::engine::handle::Refused;
-use crate::http::api::list::Wanted;
-use crate::http::auth::{Facts, decide, is_json};
-use crate::http::body::{Unread, read_whole};
+use crate::http::Door;
+use crate::http::api::request::{Body, Request};
+use crate::http::auth::{Facts, decide};
 use crate::http::listen::{AbsoluteForm, Peer};
-use crate::http::rejection::{Failure, json_response};
+use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
-use crate::http::{Door, HttpSettings};
-use crate::machine::event::{Conflict, Creation, Reply};
-use crate::machine::view::HeartbeatView;
+use crate::machine::event::Reply;
 use crate::model::id::{Slug, parse_uuid};
-
-/// Bytes of a body that are read.
-const BODY_MAX: usize = 1024 * 1024;
-
-/// A request but for its body.
-struct Request {
-    method: Method,
-    absolute: Option<AbsoluteForm>,
-    query: Vec<(String, String)>,
-    headers: HeaderMap,
-    peer: Option<Peer>,
-}
+use crate::model::ping::Target;
 
 /// Everything under `/api/v1/` but pings.
 pub(crate) fn routes<E: Engine>(
@@ -57,146 +49,99 @@ pub(crate) fn routes<E: Engine>(
         .and_then(move |tail: Tail, method, query, headers, peer, absolute, stream| {
             let door = Arc::clone(&door);
             async move {
+                let body = request::body(stream);
                 let request = Request { method, absolute, query, headers, peer };
-                Ok::<_, Rejection>(answer(&door, tail.as_str(), request, stream).await?)
+                Ok::<_, Rejection>(answer(&door, tail.as_str(), &request, body).await?)
             }
         })
 }
 
-async fn answer<E, S, B, X>(
+async fn answer<E: Engine>(
     door: &Door<E>,
     path: &str,
-    request: Request,
-    stream: S,
-) -> Result<Response, Failure>
-where
-    E: Engine,
-    S: Stream<Item = Result<B, X>> + Send + 'static,
-    B: Buf + Send + 'static,
-    X: Send + 'static,
-{
-    let settings = door.settings();
-    let Request { method, absolute, headers, peer, .. } = &request;
-    let role = decide(&settings, Facts { method, headers, absolute: absolute.as_ref(), peer: *peer })?;
-    let path = path.strip_suffix('/').unwrap_or(path);
-    match (path.split_once('/'), method) {
-        (None, _) if path != "heartbeats" => Err(nothing_here()),
-        (None, &Method::GET | &Method::HEAD) => list(door, role, &request.query).await,
-        (None, &Method::POST) => create(door, &settings, headers, stream).await,
-        (None, _) => Err(Failure::method("GET, HEAD, POST")),
-        (Some(("heartbeats", name)), _) if !name.contains('/') => match *method {
-            Method::GET | Method::HEAD => one(door, role, name).await,
-            _ => Err(Failure::method("GET, HEAD")),
-        },
-        (Some(_), _) => Err(nothing_here()),
-    }
-}
-
-fn nothing_here() -> Failure {
-    Failure::not_found("There is nothing at this address.")
-}
-
-async fn list<E: Engine>(
-    door: &Door<E>,
-    role: Role,
-    query: &[(String, String)],
+    request: &Request,
+    body: Body,
 ) -> Result<Response, Failure> {
-    let Wanted { filter, mut after, limit } = Wanted::read(query)?;
-    let mut heartbeats: Vec<HeartbeatView> = Vec::new();
-    // The engine looks at a bounded number in one turn, so what it gives can be short of a page.
-    loop {
-        let piece = door.engine.heartbeats(filter.clone(), after, limit - heartbeats.len()).await?;
-        heartbeats.extend(piece.heartbeats.into_iter().map(|heartbeat| shown(heartbeat, role)));
-        after = piece.next.map(String::from);
-        if after.is_none() || heartbeats.len() >= limit {
-            break;
+    let settings = door.settings();
+    let Request { method, absolute, headers, peer, .. } = request;
+    let role = decide(&settings, Facts { method, headers, absolute: absolute.as_ref(), peer: *peer })?;
+    let path: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
+    match (&path[..], request.method.clone()) {
+        (["heartbeats"], Method::POST) => changes::create(door, &settings, request, body).await,
+        (["heartbeats"], _) if request.reads() => heartbeats::list(door, role, request).await,
+        (["heartbeats"], _) => Err(Failure::method("GET, HEAD, POST")),
+        (["heartbeats", name], Method::PUT) => changes::replace(door, &settings, name, request, body).await,
+        (["heartbeats", name], Method::PATCH) => changes::merge(door, &settings, name, request, body).await,
+        (["heartbeats", name], Method::DELETE) => changes::delete(door, name, request).await,
+        (["heartbeats", name], _) if request.reads() => heartbeats::one(door, role, name, request).await,
+        (["heartbeats", _], _) => Err(Failure::method("GET, HEAD, PUT, PATCH, DELETE")),
+        (["heartbeats", name, what @ ("pause" | "resume")], method) => match (*what, method) {
+            ("pause", Method::POST) => changes::pause(door, name, request, body).await,
+            (_, Method::POST) => changes::resume(door, name, request, body).await,
+            _ => Err(Failure::method("POST")),
+        },
+        (["heartbeats", name, what @ ("pings" | "runs" | "executions" | "stats")], _) => {
+            reading(request)?;
+            match *what {
+                "pings" => history::pings(door, name, request).await,
+                "stats" => history::stats(door, name, request).await,
+                _ => history::runs(door, name, request).await,
+            }
         }
+        (["deliveries", id, "retry"], Method::POST) => deliveries::retry(door, id, request).await,
+        (["channels", name, "test"], Method::POST) => deliveries::test(door, name, request).await,
+        (["deliveries", _, "retry"] | ["channels", _, "test"], _) => Err(Failure::method("POST")),
+        (["incidents" | "summary" | "openapi.json" | "deliveries"] | ["deliveries", _], _) => {
+            reading(request)?;
+            match path[..] {
+                ["incidents"] => incidents::list(door, request).await,
+                ["summary"] => summary::summary(door, request).await,
+                ["deliveries", id] => deliveries::one(door, id, request).await,
+                ["deliveries"] => deliveries::list(door, request).await,
+                _ => openapi::answer(&settings, request),
+            }
+        }
+        _ => Err(Failure::not_found("There is nothing at this address.")),
     }
-    Ok(json_response(StatusCode::OK, &json!({ "heartbeats": heartbeats, "next_cursor": after })))
 }
 
-async fn one<E: Engine>(door: &Door<E>, role: Role, name: &str) -> Result<Response, Failure> {
-    let unknown = || Failure::not_found("There is no heartbeat of this slug or UUID.");
-    let name = match parse_uuid(name) {
-        Some(uuid) => uuid.to_string(),
-        None => Slug::new(name).map_err(|_| unknown())?.to_string(),
-    };
-    let heartbeat = door.engine.heartbeat(name).await?.ok_or_else(unknown)?;
-    Ok(json_response(StatusCode::OK, &shown(heartbeat, role)))
+fn reading(request: &Request) -> Result<(), Failure> {
+    if request.reads() { Ok(()) } else { Err(Failure::method("GET, HEAD")) }
+}
+
+/// Which heartbeat a path names.
+fn target(name: &str) -> Result<Target, Failure> {
+    match parse_uuid(name) {
+        Some(uuid) => Ok(Target::Uuid(uuid)),
+        None => Slug::new(name).map(Target::Slug).map_err(|_| no_such_heartbeat()),
+    }
+}
+
+/// The same as the engine's views take it.
+fn named(name: &str) -> Result<String, Failure> {
+    Ok(match target(name)? {
+        Target::Uuid(uuid) => uuid.to_string(),
+        Target::Slug(slug) => slug.to_string(),
+    })
+}
+
+fn no_such_heartbeat() -> Failure {
+    Failure::not_found("There is no heartbeat of this slug or UUID.")
+}
+
+/// An answer of the engine that is none to what it was asked.
+fn astray(reply: &Reply) -> Failure {
+    tracing::error!(?reply, "a request to the API got an answer that is none to it");
+    Refused::Stopped.into()
 }
 
 /// Without the secrets, for those who may only read.
-fn shown(heartbeat: HeartbeatView, role: Role) -> HeartbeatView {
-    match role {
-        Role::Write => heartbeat,
-        Role::Read => HeartbeatView { uuid: None, ping_url: None, ..heartbeat },
+fn shown(
+    mut heartbeat: crate::machine::view::HeartbeatView,
+    role: Role,
+) -> crate::machine::view::HeartbeatView {
+    if role == Role::Read {
+        (heartbeat.uuid, heartbeat.ping_url) = (None, None);
     }
-}
-
-async fn create<E, S, B, X>(
-    door: &Door<E>,
-    settings: &HttpSettings,
-    headers: &HeaderMap,
-    stream: S,
-) -> Result<Response, Failure>
-where
-    E: Engine,
-    S: Stream<Item = Result<B, X>> + Send + 'static,
-    B: Buf + Send + 'static,
-    X: Send + 'static,
-{
-    if !is_json(headers) {
-        return Err(Failure::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            "The body must be JSON, sent as \"Content-Type: application/json\".",
-        ));
-    }
-    let body = read_whole(headers, Box::pin(stream), BODY_MAX).await.map_err(|unread| match unread {
-        Unread::TooLarge => {
-            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body must have at most 1 MiB.")
-        }
-        Unread::Unfinished(_) => Failure::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "body_unfinished",
-            "The body did not come whole within 10 s.",
-        ),
-    })?;
-    let (slug, draft) = draft::read(&body, &settings.channels, &settings.zones)?;
-    match door.engine.create(Creation { slug, draft }).await? {
-        Reply::Created(slug) => created(door, &slug).await,
-        Reply::Conflict(conflict) => Err(refused(conflict)),
-        reply @ (Reply::Done | Reply::Taken | Reply::Unknown | Reply::Reloading) => {
-            tracing::error!(?reply, "the making of a heartbeat got an answer that is none to it");
-            Err(Refused::Stopped.into())
-        }
-    }
-}
-
-async fn created<E: Engine>(door: &Door<E>, slug: &Slug) -> Result<Response, Failure> {
-    // A reload may have taken it away again at once; then it was made all the same.
-    let heartbeat = door.engine.heartbeat(slug.to_string()).await?.ok_or_else(nothing_here)?;
-    let mut response = json_response(StatusCode::CREATED, &heartbeat);
-    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/heartbeats/{slug}")) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(response)
-}
-
-fn refused(conflict: Conflict) -> Failure {
-    let taken = |field: &str, code, message| {
-        let failure = Failure::new(StatusCode::CONFLICT, code, message);
-        Failure { field: Some(field.to_owned()), ..failure }
-    };
-    match conflict {
-        Conflict::Slug => {
-            taken("slug", "slug_taken", "Another heartbeat has this slug. Give another \"slug\".")
-        }
-        Conflict::Uuid => taken("uuid", "uuid_taken", "Another heartbeat has this UUID."),
-        Conflict::Full => Failure::new(
-            StatusCode::CONFLICT,
-            "too_many_heartbeats",
-            "There are already 1,000,000 heartbeats. Remove one first.",
-        ),
-    }
+    heartbeat
 }

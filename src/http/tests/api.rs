@@ -69,44 +69,62 @@ async fn lists_go_page_by_page_in_the_order_of_slugs() {
     assert_eq!(slugs(&house.get(&format!("{LIST}?status=down")).await), [""; 0]);
 }
 
+/// A request, and the status, code and field of what it is answered.
+type Wrong = (&'static str, &'static str, &'static str, u16, &'static str, Option<&'static str>);
+
+const ERRORS: [Wrong; 44] = [
+    ("GET", "/", "", 404, "not_found", None),
+    ("GET", "/api/v1/nothing", "", 404, "not_found", None),
+    ("GET", "/api/v1/heartbeats/nobody", "", 404, "not_found", None),
+    ("GET", "/api/v1/heartbeats/Not%20A%20Slug", "", 404, "not_found", None),
+    ("GET", "/api/v1/heartbeats/backup/more", "", 404, "not_found", None),
+    ("GET", "/api/v1/heartbeats?status=bad", "", 400, "invalid_field", Some("status")),
+    ("GET", "/api/v1/heartbeats?limit=0", "", 400, "invalid_field", Some("limit")),
+    ("DELETE", "/api/v1/heartbeats", "", 405, "method_not_allowed", None),
+    ("POST", "/api/v1/heartbeats/backup", "", 405, "method_not_allowed", None),
+    ("GET", "/api/v1/heartbeats/backup/pause", "", 405, "method_not_allowed", None),
+    ("POST", "/api/v1/heartbeats/backup/pings", "", 405, "method_not_allowed", None),
+    ("POST", "/api/v1/incidents", "", 405, "method_not_allowed", None),
+    ("DELETE", "/api/v1/deliveries/x", "", 405, "method_not_allowed", None),
+    ("GET", "/api/v1/deliveries/x/retry", "", 405, "method_not_allowed", None),
+    ("GET", "/api/v1/channels/log/test", "", 405, "method_not_allowed", None),
+    ("PUT", "/api/v1/summary", "", 405, "method_not_allowed", None),
+    ("PUT", "/api/v1/heartbeats/backup", "", 400, "invalid_json", None),
+    ("PUT", "/api/v1/heartbeats/backup", r#"{"interval":"1h"}"#, 409, "declared_in_config", None),
+    ("PATCH", "/api/v1/heartbeats/backup", "{}", 409, "declared_in_config", None),
+    ("DELETE", "/api/v1/heartbeats/backup", "", 409, "declared_in_config", None),
+    ("DELETE", "/api/v1/heartbeats/nobody", "", 404, "not_found", None),
+    ("PATCH", "/api/v1/heartbeats/nobody", "{}", 404, "not_found", None),
+    ("PUT", "/api/v1/heartbeats/Not%20A%20Slug", "{}", 404, "not_found", None),
+    ("GET", "/api/v1/heartbeats/nobody/runs", "", 404, "not_found", None),
+    ("GET", "/api/v1/heartbeats/backup/runs?cursor=1", "", 400, "invalid_field", Some("cursor")),
+    ("GET", "/api/v1/heartbeats/backup/pings?bodies=yes", "", 400, "invalid_field", Some("bodies")),
+    ("GET", "/api/v1/heartbeats/backup/stats?days=9", "", 400, "invalid_field", Some("days")),
+    ("GET", "/api/v1/incidents?status=down", "", 400, "invalid_field", Some("status")),
+    ("GET", "/api/v1/incidents?cursor=5", "", 400, "invalid_field", Some("cursor")),
+    ("GET", "/api/v1/deliveries?incident=5", "", 400, "invalid_field", Some("incident")),
+    ("GET", "/api/v1/deliveries/nothing", "", 404, "not_found", None),
+    ("POST", "/api/v1/deliveries/67e55044-10b1-426f-9247-bb680e5fe0c8/retry", "", 404, "not_found", None),
+    ("POST", "/api/v1/channels/nobody/test", "", 404, "not_found", None),
+    ("POST", "/api/v1/heartbeats/backup/pause", r#"{"for":"0s"}"#, 400, "invalid_field", Some("for")),
+    ("POST", "/api/v1/heartbeats/backup/pause", r#"{"fro":"2h"}"#, 400, "invalid_field", Some("fro")),
+    ("POST", "/api/v1/heartbeats/backup/resume", r#"{"for":"2h"}"#, 400, "invalid_field", Some("for")),
+    ("POST", "/healthz", "", 405, "method_not_allowed", None),
+    ("DELETE", "/readyz", "", 405, "method_not_allowed", None),
+    ("POST", LIST, "not json", 400, "invalid_json", None),
+    ("POST", LIST, "[]", 400, "invalid_json", None),
+    ("POST", LIST, r#"{"name":"N"}"#, 400, "invalid_field", Some("interval")),
+    ("POST", LIST, r#"{"name":"N","interval":"1h","cron":"* * * * *"}"#, 400, "invalid_field", Some("cron")),
+    ("POST", LIST, r#"{"name":"N","interval":"1h","colour":"red"}"#, 400, "invalid_field", Some("colour")),
+    ("POST", LIST, r#"{"name":"Backup","interval":"1h"}"#, 409, "slug_taken", Some("slug")),
+];
+
 #[tokio::test]
 async fn every_error_has_one_shape() {
     let house = House::open();
     let long = format!(r#"{{"name":"{}"}}"#, "x".repeat(300));
-    for (method, path, body, status, code, field) in [
-        ("GET", "/", "", 404, "not_found", None),
-        ("GET", "/api/v1/nothing", "", 404, "not_found", None),
-        ("GET", "/api/v1/heartbeats/nobody", "", 404, "not_found", None),
-        ("GET", "/api/v1/heartbeats/Not%20A%20Slug", "", 404, "not_found", None),
-        ("GET", "/api/v1/heartbeats/backup/more", "", 404, "not_found", None),
-        ("GET", "/api/v1/heartbeats?status=bad", "", 400, "invalid_field", Some("status")),
-        ("GET", "/api/v1/heartbeats?limit=0", "", 400, "invalid_field", Some("limit")),
-        ("DELETE", "/api/v1/heartbeats", "", 405, "method_not_allowed", None),
-        ("PUT", "/api/v1/heartbeats/backup", "", 405, "method_not_allowed", None),
-        ("POST", "/healthz", "", 405, "method_not_allowed", None),
-        ("DELETE", "/readyz", "", 405, "method_not_allowed", None),
-        ("POST", LIST, "not json", 400, "invalid_json", None),
-        ("POST", LIST, "[]", 400, "invalid_json", None),
-        ("POST", LIST, &long, 400, "invalid_field", Some("name")),
-        ("POST", LIST, r#"{"name":"N"}"#, 400, "invalid_field", Some("interval")),
-        (
-            "POST",
-            LIST,
-            r#"{"name":"N","interval":"1h","cron":"* * * * *"}"#,
-            400,
-            "invalid_field",
-            Some("cron"),
-        ),
-        (
-            "POST",
-            LIST,
-            r#"{"name":"N","interval":"1h","colour":"red"}"#,
-            400,
-            "invalid_field",
-            Some("colour"),
-        ),
-        ("POST", LIST, r#"{"name":"Backup","interval":"1h"}"#, 409, "slug_taken", Some("slug")),
-    ] {
+    let long = ("POST", LIST, &long[..], 400, "invalid_field", Some("name"));
+    for (method, path, body, status, code, field) in ERRORS.into_iter().chain([long]) {
         let answer = house.send(method, path, &[("Content-Type", "application/json")], body).await;
         assert_eq!(answer.status, status, "{method} {path} {body}: {answer:?}");
         assert_eq!(

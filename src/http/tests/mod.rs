@@ -2,6 +2,7 @@
 
 mod api;
 mod connections;
+mod manage;
 mod pings;
 
 use std::future::Future;
@@ -23,9 +24,9 @@ use crate::http::seam::Engine;
 use crate::http::serve::Listener;
 use crate::http::{ConfigHealth, Door, HttpSettings, serve};
 use crate::machine::Machine;
-use crate::machine::event::{Creation, Event, Reload, Reply, Ticket};
+use crate::machine::event::{Event, Reload, Reply, Request, Ticket};
 use crate::machine::state::State;
-use crate::machine::view::{Filter, HeartbeatView, Page};
+use crate::machine::view::View;
 use crate::model::heartbeat::{Draft, namespace};
 use crate::model::id::{Life, Slug};
 use crate::model::ping::{Ping, Target};
@@ -156,24 +157,17 @@ impl Engine for Desk {
         Ok(Heard { desk: self.clone(), ticket })
     }
 
-    async fn create(&self, creation: Creation) -> Result<Reply, Refused> {
+    async fn request(&self, request: Request) -> Result<Reply, Refused> {
         self.refused()?;
-        Ok(self.tell(Event::Create(Box::new(creation))))
+        Ok(self.tell(Event::Request(Box::new(request))))
     }
 
-    async fn known(&self, target: Target) -> Result<bool, Refused> {
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(View<'_>) -> T + Send + 'static,
+    ) -> Result<T, Refused> {
         self.refused()?;
-        Ok(self.0.machine.lock().unwrap().view(self.now()).knows(&target))
-    }
-
-    async fn heartbeat(&self, name: String) -> Result<Option<HeartbeatView>, Refused> {
-        self.refused()?;
-        Ok(self.0.machine.lock().unwrap().view(self.now()).heartbeat(&name))
-    }
-
-    async fn heartbeats(&self, filter: Filter, after: Option<String>, limit: usize) -> Result<Page, Refused> {
-        self.refused()?;
-        Ok(self.0.machine.lock().unwrap().view(self.now()).heartbeats(&filter, after.as_deref(), limit))
+        Ok(question(self.0.machine.lock().unwrap().view(self.now())))
     }
 
     async fn turn(&self) -> Result<(), Refused> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::machine::beat::Beat;
 use crate::machine::effect::Effect;
-use crate::machine::event::{Creation, Event, Reload, Reply, Ticket};
+use crate::machine::event::{Event, Reload, Reply, Request, Ticket};
 use crate::machine::record::{Alerted, Record};
 use crate::machine::state::State;
 use crate::machine::view::HeartbeatView;
@@ -205,7 +205,7 @@ impl Desk {
     }
 
     pub(super) fn create(&mut self, name: &str, draft: Draft) -> Reply {
-        self.handle(Event::Create(Box::new(Creation { slug: slug(name), draft })))
+        self.handle(Event::Request(Box::new(Request::Create { slug: slug(name), draft })))
     }
 
     pub(super) fn ping(&mut self, name: &str, kind: PingKind) -> Reply {
@@ -247,7 +247,7 @@ impl Desk {
     }
 
     pub(super) fn status(&self, name: &str) -> &'static str {
-        self.beat(name).status(self.now)
+        self.beat(name).status(self.now).word()
     }
 
     pub(super) fn view(&self, name: &str) -> HeartbeatView {

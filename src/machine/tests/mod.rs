@@ -34,4 +34,5 @@ mod desk;
 mod incident;
 mod pings;
 mod reload;
+mod requests;
 mod runs;

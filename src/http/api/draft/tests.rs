@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::heartbeat::Draft;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -30,10 +30,14 @@ proptest! {
     }
 }
 
-fn draft(value: &Value) -> Result<(String, Draft), Failure> {
+fn settings() -> HttpSettings {
     let channels = [ChannelName::new("ops"), ChannelName::new("dev")].into();
-    read(value.to_string().as_bytes(), &channels, &Zones::bundled())
-        .map(|(slug, draft)| (slug.to_string(), draft))
+    HttpSettings { channels, ..HttpSettings::for_tests() }
+}
+
+fn draft(value: &Value) -> Result<(String, Draft), Failure> {
+    read(value.to_string().as_bytes(), None, &settings())
+        .map(|Whole { slug, draft }| (slug.to_string(), draft))
 }
 
 /// The field that is named as wrong.
@@ -176,7 +180,7 @@ fn a_name_without_letters_asks_for_a_slug() {
     assert_eq!(fault(&json!({ "name": "!!!", "interval": "1h" })), "slug");
     assert_eq!(draft(&json!({ "name": "!!!", "slug": "bang", "interval": "1h" })).unwrap().0, "bang");
     assert_eq!(fault(&json!({ "interval": "1h" })), "name");
-    assert_eq!(draft(&json!({ "slug": "only", "interval": "1h" })).unwrap().1.name, None);
+    assert_eq!(fault(&json!({ "slug": "only", "interval": "1h" })), "name");
 }
 
 #[test]
@@ -190,7 +194,7 @@ fn a_misspelt_field_is_refused_with_what_was_meant() {
 #[test]
 fn what_is_no_object_of_json_is_refused() {
     for body in [&b""[..], b"{", b"[]", b"null", b"\"text\"", b"{\"name\":\"N\"} x", b"\xff\xfe", b"name=N"] {
-        let failure = read(body, &BTreeSet::new(), &Zones::bundled()).unwrap_err();
+        let failure = read(body, None, &settings()).unwrap_err();
         assert_eq!((failure.status.as_u16(), failure.code), (400, "invalid_json"), "{body:?}");
     }
 }
@@ -202,8 +206,70 @@ fn a_field_that_is_given_twice_is_refused_by_its_name() {
         (r#"{"name": "a", "interval": "1h", "n\u0061me": "a"}"#, "name"),
         (r#"{"grace": null, "name": "a", "interval": "1h", "grace": "1h"}"#, "grace"),
     ] {
-        let failure = read(body.as_bytes(), &BTreeSet::new(), &Zones::bundled()).unwrap_err();
+        let failure = read(body.as_bytes(), None, &settings()).unwrap_err();
         assert_eq!((failure.status.as_u16(), failure.field.as_deref()), (400, Some(field)), "{body}");
         assert!(failure.message.contains("twice"), "{}", failure.message);
+    }
+}
+
+/// What is said of a heartbeat after a merge.
+fn merged(before: &Value, patch: &Value) -> Result<Draft, String> {
+    let (slug, told) = draft(before).unwrap();
+    let fields = Fields::read(patch.to_string().as_bytes()).unwrap();
+    merge(&fields, told, &Slug::new(&slug).unwrap(), &settings()).map_err(|failure| failure.field.unwrap())
+}
+
+#[test]
+fn a_merge_changes_what_is_given_and_null_unsays() {
+    let before = json!({
+        "name": "N", "description": "d", "tags": ["a"], "host": "db1", "interval": "24h", "grace": "5m",
+        "max_runtime": "2h", "channels": ["ops"], "paused": true, "methods": ["POST"], "remind_every": "1d",
+        "uuid": "67e55044-10b1-426f-9247-bb680e5fe0c8",
+    });
+    let told = draft(&before).unwrap().1;
+    assert_eq!(merged(&before, &json!({})), Ok(told.clone()));
+    let longer = merged(&before, &json!({ "interval_seconds": 7200, "grace_period": "10m" })).unwrap();
+    let mut wanted = told.clone();
+    (wanted.timing, wanted.rest.grace) =
+        (Timing::Interval(Span::from_secs(7_200)), Some(Span::from_secs(600)));
+    assert_eq!(longer, wanted);
+    let nulls = json!({
+        "name": null, "description": null, "tags": null, "host": null, "grace_seconds": null, "max_runtime": null,
+        "channels": null, "paused": null, "methods": null, "remind_every": null, "uuid": null,
+    });
+    assert_eq!(merged(&before, &nulls), Ok(Draft::new(told.timing)));
+}
+
+#[test]
+fn a_merge_can_put_another_schedule_in_its_place_but_not_none() {
+    let every = json!({ "name": "N", "interval": "24h" });
+    let cron = json!({ "name": "N", "cron": "30 2 * * *", "timezone": "Europe/Berlin" });
+    let nightly = merged(&every, &json!({ "interval": null, "cron": "30 2 * * *" })).unwrap();
+    assert_eq!(nightly.timing, Timing::Cron("30 2 * * *".to_owned()));
+    assert_eq!(merged(&every, &json!({ "cron": "30 2 * * *" })).unwrap().timing, nightly.timing);
+    assert_eq!(
+        merged(&every, &json!({ "cron": null })).unwrap().timing,
+        Timing::Interval(Span::from_secs(86_400))
+    );
+    assert_eq!(merged(&every, &json!({ "interval": null })), Err("interval".to_owned()));
+    assert_eq!(merged(&cron, &json!({ "cron": null })), Err("interval".to_owned()));
+    assert_eq!(merged(&cron, &json!({ "timezone": "Nowhere" })), Err("timezone".to_owned()));
+    assert_eq!(merged(&cron, &json!({ "interval": "1h", "cron": "* * * * *" })), Err("cron".to_owned()));
+}
+
+#[test]
+fn a_slug_cannot_be_changed() {
+    let every = json!({ "name": "N", "interval": "24h" });
+    assert_eq!(merged(&every, &json!({ "slug": "other" })), Err("slug".to_owned()));
+    assert!(merged(&every, &json!({ "slug": "n" })).is_ok());
+    assert!(merged(&every, &json!({ "slug": null })).is_ok());
+}
+
+#[test]
+fn a_number_is_whole_by_what_it_is_and_not_by_how_it_is_written() {
+    for text in ["60", "60.0", "6e1"] {
+        let body = format!(r#"{{"name": "N", "interval_seconds": {text}}}"#);
+        let Whole { draft, .. } = read(body.as_bytes(), None, &settings()).unwrap();
+        assert_eq!(draft.timing, Timing::Interval(Span::from_secs(60)), "{text}");
     }
 }

@@ -1,0 +1,154 @@
+//! The fields of a JSON object as they were sent, each read with what is wrong with it. Pure: it knows how values
+//! are written, and nothing of what they are for.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use crate::config::duration::{parse_span, write_span};
+use crate::http::api::keys::repeated;
+use crate::http::rejection::Failure;
+use crate::model::time::Span;
+
+/// The object as it was sent. What is null is unsaid.
+#[derive(Debug)]
+pub(super) struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Reads a body.
+    pub(super) fn read(body: &[u8]) -> Result<Self, Failure> {
+        let fields = match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => fields,
+            Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+                return Err(bad_json("it is none"));
+            }
+            Err(error) => return Err(bad_json(error)),
+        };
+        match repeated(body) {
+            Some(field) => Err(Failure::field(&field, "This field is given twice. Give it once.")),
+            None => Ok(Self(fields)),
+        }
+    }
+
+    /// Refuses a field that is none of these.
+    pub(super) fn all_known(&self, known: &[&str]) -> Result<(), Failure> {
+        let Some(unknown) = self.0.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
+        let nearest = known.iter().map(|field| (strsim::damerau_levenshtein(field, unknown), field)).min();
+        let meant = match nearest {
+            Some((distance, field)) if distance <= 2 => format!(" Probably {field:?} is meant."),
+            Some(_) | None => String::new(),
+        };
+        Err(Failure::field(unknown, format!("There is no such field.{meant}")))
+    }
+
+    /// Whether any of these is there, be it null.
+    pub(super) fn mentions(&self, fields: &[&str]) -> bool {
+        fields.iter().any(|field| self.0.contains_key(*field))
+    }
+
+    fn value(&self, field: &str) -> Option<&Value> {
+        self.0.get(field).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn given(&self, fields: &[&'static str]) -> Vec<&'static str> {
+        fields.iter().copied().filter(|field| self.value(field).is_some()).collect()
+    }
+
+    pub(super) fn text(&self, field: &str) -> Result<Option<String>, Failure> {
+        match self.value(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(Failure::field(field, "This must be a text.")),
+        }
+    }
+
+    /// A text of one line: it stands in log lines and in messages.
+    pub(super) fn line(&self, field: &str) -> Result<Option<String>, Failure> {
+        let text = self.text(field)?;
+        match &text {
+            Some(text) if text.trim().is_empty() || text.chars().count() > 255 => {
+                Err(Failure::field(field, "This must have 1 to 255 characters."))
+            }
+            Some(text) if text.chars().any(char::is_control) => {
+                Err(Failure::field(field, "This must be one line."))
+            }
+            Some(_) | None => Ok(text),
+        }
+    }
+
+    pub(super) fn words(&self, field: &str) -> Result<Option<Vec<String>>, Failure> {
+        let texts = || Failure::field(field, "This must be a list of texts.");
+        match self.value(field) {
+            None => Ok(None),
+            Some(Value::Array(list)) => list
+                .iter()
+                .map(|word| word.as_str().map(str::to_owned))
+                .collect::<Option<_>>()
+                .map(Some)
+                .ok_or_else(texts),
+            Some(_) => Err(texts()),
+        }
+    }
+
+    pub(super) fn flag(&self, field: &str) -> Result<Option<bool>, Failure> {
+        match self.value(field) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(_) => Err(Failure::field(field, "This must be true or false.")),
+        }
+    }
+
+    /// A duration that goes by several names, in range: as text, or under `…_seconds` as a number.
+    pub(super) fn span(
+        &self,
+        names: &[&'static str],
+        range: RangeInclusive<Span>,
+    ) -> Result<Option<Span>, Failure> {
+        let given = self.given(names);
+        let field = match given[..] {
+            [] => return Ok(None),
+            [field] => field,
+            [first, second, ..] => return Err(Failure::field(second, format!("{first} says this already."))),
+        };
+        let span = if field.ends_with("_seconds") { self.seconds(field)? } else { self.duration(field)? };
+        if range.contains(&span) {
+            return Ok(Some(span));
+        }
+        let (least, most) = (write_span(*range.start()), write_span(*range.end()));
+        Err(Failure::field(field, format!("This must be from {least} to {most}.")))
+    }
+
+    fn seconds(&self, field: &str) -> Result<Span, Failure> {
+        let value = self.value(field);
+        // A number is whole by what it is, not by how it is written: 60.0 and 6e1 are 60.
+        let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64);
+        let seconds = value.and_then(|value| value.as_i64().or_else(|| value.as_f64().and_then(whole)));
+        seconds
+            .filter(|seconds| *seconds >= 0)
+            .map(Span::from_secs)
+            .ok_or_else(|| Failure::field(field, "This must be a whole number of seconds."))
+    }
+
+    fn duration(&self, field: &str) -> Result<Span, Failure> {
+        let Some(Value::String(text)) = self.value(field) else {
+            let seconds =
+                if field == "grace_period" { "grace_seconds".to_owned() } else { format!("{field}_seconds") };
+            return Err(Failure::field(
+                field,
+                format!(
+                    "This must be a duration as a text, such as \"24h\". For a number there is {seconds:?}."
+                ),
+            ));
+        };
+        parse_span(text).map_err(|error| Failure::field(field, format!("{error}.")))
+    }
+}
+
+fn bad_json(error: impl Display) -> Failure {
+    Failure::new(
+        http::StatusCode::BAD_REQUEST,
+        "invalid_json",
+        format!("The body must be a JSON object: {error}."),
+    )
+}

@@ -1,0 +1,155 @@
+//! What can be said of a heartbeat, described: the fields, and which of them exclude each other.
+
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// A heartbeat to be made.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it describes what `draft` reads")]
+#[allow(clippy::struct_excessive_bools, reason = "they are its fields")]
+pub(in crate::http::api) struct NewHeartbeat {
+    /// What people call it: one line of 1 to 255 characters.
+    #[schema(min_length = 1, max_length = 255, pattern = "LINE", example = "Backup PostgreSQL")]
+    name: Option<String>,
+    /// Its name in URLs, which must not read as a UUID. Default: the name folded to ASCII; needed when that leaves nothing.
+    #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,99}$", example = "backup-postgresql")]
+    slug: Option<String>,
+    /// What people should know of it; no control characters but line ends.
+    #[schema(pattern = "TEXT")]
+    description: Option<String>,
+    /// Words to find it by, of one line and at most 255 characters each.
+    #[schema(value_type = Option<Vec<String>>)]
+    tags: Option<Vec<String>>,
+    /// The machine that it runs on: one line of 1 to 255 characters.
+    #[schema(min_length = 1, max_length = 255, pattern = "LINE")]
+    host: Option<String>,
+    /// How often it is expected, counted from its last finish: a duration from 1s to 366d.
+    #[schema(format = "span", example = "24h")]
+    interval: Option<String>,
+    /// The same in seconds.
+    #[schema(minimum = 1, maximum = 31_622_400)]
+    interval_seconds: Option<i64>,
+    /// When it is expected: a cron expression of five fields, by the rules of Debian's cron.
+    #[schema(format = "cron", example = "30 2 * * *")]
+    cron: Option<String>,
+    /// The IANA time zone of a cron expression. Default: of `[defaults]`, else UTC.
+    #[schema(format = "timezone", example = "Europe/Berlin")]
+    timezone: Option<String>,
+    /// How long after due a ping may still come: a duration from 0s to 366d. Default: of `[defaults]`, else 1h.
+    #[schema(format = "span", example = "1h")]
+    grace: Option<String>,
+    /// Another name of `grace`.
+    #[schema(format = "span")]
+    grace_period: Option<String>,
+    /// The same in seconds.
+    #[schema(minimum = 0, maximum = 31_622_400)]
+    grace_seconds: Option<i64>,
+    /// How long a run may take: a duration from 1s to 366d. Default: of `[defaults]`, else the larger of the grace and 1h.
+    #[schema(format = "span", example = "2h")]
+    max_runtime: Option<String>,
+    /// The same in seconds.
+    #[schema(minimum = 1, maximum = 31_622_400)]
+    max_runtime_seconds: Option<i64>,
+    /// The secret of its ping URL. Default: derived from the ping key and the slug.
+    #[schema(format = Uuid)]
+    uuid: Option<String>,
+    /// Names of channels of the config. Default: of `[defaults]`, else overdue's own log.
+    channels: Option<Vec<String>>,
+    /// Whether it is paused from the beginning; changed later, it pauses or resumes it.
+    paused: Option<bool>,
+    /// Whether it has no deadline until its first start or finish. Default: false.
+    await_first_ping: Option<bool>,
+    /// Whether a start or finish ends a pause. Default: false.
+    resume_on_ping: Option<bool>,
+    /// The HTTP methods by which pings count; by others they are only recorded. Default: all three.
+    #[schema(min_items = 1)]
+    methods: Option<Vec<String>>,
+    /// How often an open incident is told again: a duration from 1s to 366d. Default: of `[defaults]`, else never.
+    #[schema(format = "span", example = "4h")]
+    remind_every: Option<String>,
+    /// The same in seconds.
+    #[schema(minimum = 1, maximum = 31_622_400)]
+    remind_every_seconds: Option<i64>,
+}
+
+/// A heartbeat as it shall be: what is unsaid goes back to its default, but for the UUID.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "`complete` puts the fields in")]
+pub(in crate::http::api) struct WholeHeartbeat {}
+
+/// What shall be changed of a heartbeat: what is unsaid stays, null goes back to the default.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "`complete` puts the fields in")]
+pub(in crate::http::api) struct HeartbeatPatch {}
+
+/// One line with something in it: `trim().is_empty()` and `is_control()` of Rust, written out.
+const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000-\u001f\u007f-\u009f]*$";
+/// One line, or none.
+const WORD: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+/// Lines.
+const TEXT: &str = r"^[^\u0000-\u0009\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+/// What a slug must not be: a UUID, with or without hyphens.
+const UUID: &str = r"^([0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$";
+
+/// Fields of which at most one may be given.
+const RIVALS: [&[&str]; 3] = [
+    &["grace", "grace_period", "grace_seconds"],
+    &["max_runtime", "max_runtime_seconds"],
+    &["remind_every", "remind_every_seconds"],
+];
+const SCHEDULES: [&str; 3] = ["interval", "interval_seconds", "cron"];
+
+/// Adds to the schemas what deriving cannot say.
+pub(super) fn complete(schemas: &mut Value) {
+    let mut fields = schemas["NewHeartbeat"]["properties"].clone();
+    for (field, pattern) in [("name", LINE), ("host", LINE), ("description", TEXT)] {
+        fields[field]["pattern"] = json!(pattern);
+    }
+    fields["slug"]["not"] = json!({ "type": "string", "pattern": UUID });
+    fields["tags"]["items"] = json!({ "type": "string", "maxLength": 255, "pattern": WORD });
+    fields["methods"]["items"] = json!({ "type": "string", "enum": ["GET", "HEAD", "POST"] });
+    fields["channels"]["items"] = json!({ "type": "string", "format": "channel" });
+    fields["channels"]["uniqueItems"] = json!(true);
+
+    let rivals = RIVALS.map(at_most_one);
+    let one_schedule = || std::iter::once(exactly_one()).chain(rivals.clone()).collect::<Vec<_>>();
+    let one_at_most: Vec<Value> = std::iter::once(at_most_one(&SCHEDULES)).chain(rivals.clone()).collect();
+    for (name, required, rules) in [
+        ("NewHeartbeat", json!(["name"]), one_schedule()),
+        ("WholeHeartbeat", json!([]), one_schedule()),
+        ("HeartbeatPatch", json!([]), one_at_most),
+    ] {
+        let schema = &mut schemas[name];
+        *schema = json!({
+            "type": "object",
+            "description": schema["description"],
+            "properties": fields,
+            "required": required,
+            "additionalProperties": false,
+            "allOf": rules,
+        });
+    }
+}
+
+fn exactly_one() -> Value {
+    let branches = SCHEDULES.map(|field| {
+        let kind = if field.ends_with("_seconds") { "integer" } else { "string" };
+        let mut properties = json!({ field: { "type": kind } });
+        for other in SCHEDULES.into_iter().filter(|other| *other != field) {
+            properties[other] = json!({ "type": "null" });
+        }
+        json!({ "required": [field], "properties": properties })
+    });
+    json!({ "oneOf": branches })
+}
+
+fn at_most_one(fields: &[&str]) -> Value {
+    let without = |kept: &&str| {
+        let mut properties = json!({});
+        for other in fields.iter().filter(|other| *other != kept) {
+            properties[*other] = json!({ "type": "null" });
+        }
+        json!({ "properties": properties })
+    };
+    json!({ "anyOf": fields.iter().map(without).collect::<Vec<_>>() })
+}

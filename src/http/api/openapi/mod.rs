@@ -1,0 +1,153 @@
+//! The description of the API for programs (`OpenAPI` 3.1), made from the types that requests are answered with. What
+//! holds for every call (errors, access) and what derived schemas cannot say (one schedule and no more) is added here.
+
+mod heartbeat;
+
+use std::sync::OnceLock;
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+use warp::reply::Response;
+
+use crate::http::HttpSettings;
+use crate::http::api::request::Request;
+use crate::http::api::{changes, deliveries, heartbeats, history, incidents, summary};
+use crate::http::rejection::{ErrorBody, Failure, json_response};
+
+pub(super) use heartbeat::{HeartbeatPatch, NewHeartbeat, WholeHeartbeat};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "overdue",
+        description = "Tells people when a job did not run. Instants are RFC 3339 in UTC with milliseconds. Durations are \
+            whole numbers with the units w, d, h, m and s, from large to small (\"1h30m\"), or numbers of seconds or \
+            milliseconds where the name of the field says so. A parameter or field that is not described is refused. Pings \
+            need no key and are not described here: their URL is the secret.",
+        license(name = "MIT", identifier = "MIT"),
+    ),
+    paths(
+        heartbeats::list,
+        changes::create,
+        heartbeats::one,
+        changes::replace,
+        changes::merge,
+        changes::delete,
+        changes::pause,
+        changes::resume,
+        history::pings,
+        history::runs,
+        history::executions,
+        history::stats,
+        incidents::list,
+        deliveries::list,
+        deliveries::one,
+        deliveries::retry,
+        deliveries::test,
+        summary::summary,
+        describe,
+    ),
+    components(schemas(ErrorBody, NewHeartbeat, WholeHeartbeat, HeartbeatPatch)),
+    tags(
+        (name = "Heartbeats", description = "The watched jobs. Those that the config declares are changed there, and only paused and resumed here."),
+        (name = "History", description = "What was of a heartbeat."),
+        (name = "Incidents", description = "From going down to recovery."),
+        (name = "Deliveries", description = "One alert to one channel, with its attempts."),
+        (name = "Summary", description = "How everything stands."),
+    )
+)]
+struct Description;
+
+/// This description
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "Summary",
+    responses((status = 200, description = "The description.", body = Object)))]
+#[allow(dead_code, reason = "it describes `answer`")]
+fn describe() {}
+
+/// The description, as the access to it is now.
+pub(super) fn answer(settings: &HttpSettings, request: &Request) -> Result<Response, Failure> {
+    request.parameters(&[])?;
+    Ok(json_response(StatusCode::OK, &document(settings)))
+}
+
+fn document(settings: &HttpSettings) -> Value {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    let mut document = DOCUMENT.get_or_init(described).clone();
+    document["servers"] = json!([{ "url": settings.base_url }]);
+    if !settings.api_keys.is_empty() {
+        document["security"] = json!([{ "bearer": [] }, { "header": [] }]);
+        document["components"]["securitySchemes"] = json!({
+            "bearer": { "type": "http", "scheme": "bearer", "description": "A key of [[server.api_keys]]." },
+            "header": { "type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same." },
+        });
+    }
+    document
+}
+
+fn described() -> Value {
+    let mut document = serde_json::to_value(Description::openapi()).unwrap_or_default();
+    heartbeat::complete(&mut document["components"]["schemas"]);
+    for path in objects(&mut document["paths"]) {
+        for operation in objects(path) {
+            errors(operation);
+        }
+    }
+    document["paths"]["/api/v1/heartbeats"]["post"]["responses"]["201"]["links"] = links();
+    document
+}
+
+fn objects(value: &mut Value) -> impl Iterator<Item = &mut Value> {
+    value.as_object_mut().into_iter().flat_map(Map::values_mut)
+}
+
+/// What every call can answer, and the one shape of all errors.
+fn errors(operation: &mut Value) {
+    const ALL: [(&str, &str); 5] = [
+        ("400", "A parameter or field is wrong; the error names it."),
+        ("401", "An API key is needed, or the one that was sent is none."),
+        ("403", "The key may not do this, or the request came from another site or through a proxy."),
+        ("405", "This address does not take this method."),
+        ("503", "Not now: the daemon is busy, stopping, or cannot write its journal. With Retry-After."),
+    ];
+    const WITH_BODY: [(&str, &str); 3] = [
+        ("408", "The body did not come whole within 10 s."),
+        ("413", "The body has more than 1 MiB."),
+        ("415", "The body is not sent as application/json."),
+    ];
+    let body = operation.get("requestBody").is_some();
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    for (status, description) in ALL.iter().chain(WITH_BODY.iter().filter(|_| body)) {
+        responses.insert((*status).to_owned(), json!({ "description": description }));
+    }
+    for (status, response) in responses.iter_mut().filter(|(status, _)| status.as_str() >= "400") {
+        response["content"] =
+            json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } });
+        if status == "405" {
+            response["headers"] = header("Allow", "The methods that it takes.");
+        }
+        if status == "503" {
+            response["headers"] = header("Retry-After", "After how many seconds to try again.");
+        }
+    }
+    responses.sort_keys();
+}
+
+fn header(name: &str, description: &str) -> Value {
+    json!({ name: { "description": description, "schema": { "type": "string" } } })
+}
+
+/// What can be done with a heartbeat that was made.
+fn links() -> Value {
+    let operations =
+        ["one", "replace", "merge", "delete", "pause", "resume", "pings", "runs", "executions", "stats"];
+    let link = |operation: &str| json!({ "operationId": operation, "parameters": { "heartbeat": "$response.body#/slug" } });
+    operations
+        .iter()
+        .map(|operation| ((*operation).to_owned(), link(operation)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! The pings and runs of a heartbeat, newest first.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::machine::beat::{Beat, PingEntry};
+use crate::machine::view::{Page, View, gather};
+use crate::model::id::RunId;
+use crate::model::ping::{Body, Method};
+use crate::model::run::{OpenRun, Outcome, Run};
+use crate::model::time::{Span, Timestamp};
+
+/// One execution of a job: from its start, or from a lone finish, to its outcome.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = AlertRun)]
+pub struct RunView {
+    /// Its id.
+    pub id: RunId,
+    /// What its pings call it (`?rid=`).
+    pub rid: Option<Uuid>,
+    /// When it began; null for a lone finish.
+    pub started_at: Option<Timestamp>,
+    /// From start to finish, in milliseconds; null without both.
+    pub duration_ms: Option<i64>,
+    /// The code that its finish brought, from 0 to 255.
+    pub exit_code: Option<u8>,
+    /// How it ended; null while it is open.
+    pub outcome: Option<Outcome>,
+}
+
+/// A run in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Run)]
+pub struct RunEntry {
+    /// Its id.
+    pub id: RunId,
+    /// What its pings call it (`?rid=`).
+    pub rid: Option<Uuid>,
+    /// When it began; null for a lone finish.
+    pub started_at: Option<Timestamp>,
+    /// When its outcome was known; null while it is open.
+    pub ended_at: Option<Timestamp>,
+    /// From start to finish, in milliseconds; null without both.
+    pub duration_ms: Option<i64>,
+    /// The code that its finish brought, from 0 to 255.
+    pub exit_code: Option<u8>,
+    /// How it ended; null while it is open.
+    pub outcome: Option<Outcome>,
+    /// The number of the ping that was its finish.
+    pub ping: Option<u64>,
+    /// What that ping brought, while it is kept. Only with `bodies=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Option<BodyView>>,
+}
+
+/// A ping on record.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Ping)]
+pub struct PingView {
+    /// The how manieth ping of its heartbeat it is, from 1.
+    pub number: u64,
+    /// When its head was read.
+    pub at: Timestamp,
+    /// What it said: `success`, `start`, `fail`, `exit` or `log`.
+    #[schema(value_type = PingWord)]
+    pub kind: &'static str,
+    /// The code of an `exit`, from 0 to 255.
+    pub exit_code: Option<u8>,
+    /// What it called its run (`?rid=`).
+    pub rid: Option<Uuid>,
+    /// How it came.
+    pub method: Method,
+    /// Where it came from; null over a Unix socket.
+    #[schema(value_type = Option<String>)]
+    pub from: Option<IpAddr>,
+    /// Whether it did nothing, since the heartbeat was paused or takes no pings by this method.
+    pub ignored: bool,
+    /// How many bytes its body had in all; null when none is kept.
+    pub body_bytes: Option<u64>,
+    /// What it brought, while it is kept. Only with `bodies=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Option<BodyView>>,
+}
+
+/// What a ping says.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "it describes `PingKind::word`")]
+enum PingWord {
+    Success,
+    Start,
+    Fail,
+    Exit,
+    Log,
+}
+
+/// The end of what a ping brought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Body)]
+pub struct BodyView {
+    /// As text: no character is cut in two, and what is not UTF-8 is U+FFFD.
+    pub text: String,
+    /// The same bytes in Base64, when they are not UTF-8.
+    pub base64: Option<String>,
+    /// Bytes that came in all.
+    pub bytes: u64,
+    /// Bytes of them that are kept: the last ones.
+    pub kept: u64,
+}
+
+impl View<'_> {
+    /// The pings of a heartbeat before the one of this number, newest first; `None` without such a heartbeat.
+    pub fn pings(
+        &self,
+        name: &str,
+        before: Option<u64>,
+        limit: usize,
+        bodies: bool,
+    ) -> Option<Page<PingView, u64>> {
+        let kept = self.find(name)?.history.as_ref().map(|history| &history.pings);
+        let older = kept.into_iter().flatten().rev().filter(|ping| before.is_none_or(|n| ping.number < n));
+        let page = gather(older, limit, |ping| ping.number, |_| true);
+        let items = page.items.into_iter().map(|ping| PingView::new(ping, bodies)).collect();
+        Some(Page { items, next: page.next })
+    }
+
+    /// The runs of a heartbeat after the one of this id: first the open ones, the newest first, then the ended
+    /// ones, the last to end first; `None` without such a heartbeat.
+    pub fn runs(
+        &self,
+        name: &str,
+        after: Option<RunId>,
+        limit: usize,
+        bodies: bool,
+    ) -> Option<Page<RunEntry, RunId>> {
+        let beat = self.find(name)?;
+        let ended = beat.history.iter().flat_map(|history| history.runs.iter().rev());
+        let mut runs = beat.open_runs.iter().rev().map(AnyRun::Open).chain(ended.map(AnyRun::Ended));
+        if let Some(after) = after {
+            // One that is no longer kept was the oldest, so nothing comes after it.
+            runs.find(|run| run.id() == after);
+        }
+        let page = gather(runs, limit, AnyRun::id, |_| true);
+        Some(Page {
+            items: page.items.into_iter().map(|run| run.show(beat, bodies)).collect(),
+            next: page.next,
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+enum AnyRun<'a> {
+    Open(&'a OpenRun),
+    Ended(&'a Run),
+}
+
+impl AnyRun<'_> {
+    fn id(&self) -> RunId {
+        match self {
+            Self::Open(run) => run.id,
+            Self::Ended(run) => run.id,
+        }
+    }
+
+    fn show(self, beat: &Beat, bodies: bool) -> RunEntry {
+        match self {
+            Self::Open(run) => RunEntry {
+                id: run.id,
+                rid: run.rid,
+                started_at: Some(run.started_at),
+                ended_at: None,
+                duration_ms: None,
+                exit_code: None,
+                outcome: None,
+                ping: None,
+                body: bodies.then_some(None),
+            },
+            Self::Ended(run) => RunEntry {
+                id: run.id,
+                rid: run.rid,
+                started_at: run.started_at,
+                ended_at: Some(run.ended_at),
+                duration_ms: run.duration.map(Span::as_millis),
+                exit_code: run.exit_code,
+                outcome: Some(run.outcome),
+                ping: run.ping,
+                body: bodies.then(|| beat.body_of(run.ping?).map(BodyView::new)),
+            },
+        }
+    }
+}
+
+impl PingView {
+    fn new(ping: &PingEntry, bodies: bool) -> Self {
+        Self {
+            number: ping.number,
+            at: ping.at,
+            kind: ping.kind.word(),
+            exit_code: ping.kind.exit_code(),
+            rid: ping.rid,
+            method: ping.method,
+            from: ping.from,
+            ignored: ping.ignored,
+            body_bytes: ping.body.as_ref().map(|body| body.total),
+            body: bodies.then(|| ping.body.as_ref().map(BodyView::new)),
+        }
+    }
+}
+
+impl BodyView {
+    fn new(body: &Body) -> Self {
+        let is_text = std::str::from_utf8(&body.tail).is_ok();
+        Self {
+            text: body.text(usize::MAX),
+            base64: (!is_text).then(|| BASE64.encode(&body.tail)),
+            bytes: body.total,
+            kept: body.tail.len() as u64,
+        }
+    }
+}
+
+impl From<&Run> for RunView {
+    fn from(run: &Run) -> Self {
+        Self {
+            id: run.id,
+            rid: run.rid,
+            started_at: run.started_at,
+            duration_ms: run.duration.map(Span::as_millis),
+            exit_code: run.exit_code,
+            outcome: Some(run.outcome),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! How all heartbeats stand, counted piece by piece.
+
+use std::ops::AddAssign;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::machine::view::{DeliveryStatus, LOOK, View};
+use crate::model::heartbeat::Status;
+use crate::model::id::Slug;
+use crate::model::incident::BlindWindow;
+use crate::model::time::Timestamp;
+
+/// How many heartbeats stand how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct HeartbeatCounts {
+    /// All of them.
+    pub total: u64,
+    /// No start or finish yet.
+    pub new: u64,
+    /// All well.
+    pub up: u64,
+    /// Past due, within grace.
+    pub late: u64,
+    /// An incident is open.
+    pub down: u64,
+    /// Nothing is expected.
+    pub paused: u64,
+    /// A run is open; these are counted by their status too.
+    pub running: u64,
+}
+
+/// How many deliveries stand how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct DeliveryCounts {
+    /// Those that wait or are under way.
+    pub waiting: u64,
+    /// Those that arrived, of the last 1,000 that ended.
+    pub delivered: u64,
+    /// Those that were given up, of the last 1,000 that ended.
+    pub given_up: u64,
+}
+
+/// What is counted without looking at heartbeats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standings {
+    /// Since when the process lives.
+    pub began_at: Option<Timestamp>,
+    /// Incidents that are open.
+    pub open_incidents: usize,
+    /// Deliveries.
+    pub deliveries: DeliveryCounts,
+    /// The newest windows in which nothing could be heard, newest first, at most ten.
+    pub blind: Vec<BlindWindow>,
+}
+
+impl View<'_> {
+    /// How the heartbeats after `after` by slug stand, a turn's number of them, and where to go on.
+    pub fn count(&self, after: Option<&str>) -> (HeartbeatCounts, Option<Slug>) {
+        let mut counts = HeartbeatCounts::default();
+        let mut living = self.machine.state.living_after(after).peekable();
+        for _ in 0..LOOK {
+            let Some(beat) = living.next() else { break };
+            counts.total += 1;
+            counts.running += u64::from(!beat.open_runs.is_empty());
+            *match beat.status(self.now) {
+                Status::New => &mut counts.new,
+                Status::Up => &mut counts.up,
+                Status::Late => &mut counts.late,
+                Status::Down => &mut counts.down,
+                Status::Paused => &mut counts.paused,
+            } += 1;
+            if counts.total == LOOK as u64 && living.peek().is_some() {
+                return (counts, Some(beat.heartbeat.slug.clone()));
+            }
+        }
+        (counts, None)
+    }
+
+    /// Everything else that a summary tells.
+    pub fn standings(&self) -> Standings {
+        let state = &self.machine.state;
+        let given_up = state.core.ended.iter().filter(|d| DeliveryStatus::of(d) == DeliveryStatus::GivenUp);
+        let given_up = given_up.count();
+        let mut blind = state.core.hearing.since(Timestamp::MIN);
+        blind.reverse();
+        Standings {
+            began_at: self.machine.began_at,
+            open_incidents: state.incidents.open(),
+            deliveries: DeliveryCounts {
+                waiting: state.core.outbox.len() as u64,
+                delivered: (state.core.ended.len() - given_up) as u64,
+                given_up: given_up as u64,
+            },
+            blind,
+        }
+    }
+}
+
+impl AddAssign for HeartbeatCounts {
+    fn add_assign(&mut self, more: Self) {
+        self.total += more.total;
+        self.new += more.new;
+        self.up += more.up;
+        self.late += more.late;
+        self.down += more.down;
+        self.paused += more.paused;
+        self.running += more.running;
+    }
+}
