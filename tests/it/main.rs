@@ -24,4 +24,6 @@ mod restart;
 mod seed;
 mod starts;
 mod state_folder;
+mod status;
 mod systemd;
+mod terminal;

@@ -225,14 +225,17 @@ fn the_tour_goes_as_the_readme_says() {
     machine.programs();
 
     let pinged = machine.bash(block("tour-ping"));
-    assert!(pinged.stdout.starts_with("OKOKSTATUS  SLUG"), "{pinged:?}");
-    assert!(pinged.stdout.contains("\nup      backup  20"), "{pinged:?}");
+    let first = "OKOK\nOVERDUE OK - 1 up | up=1 late=0 down=0 new=0 paused=0 running=0\n\nSTATUS  SLUG ";
+    assert!(pinged.stdout.starts_with(first) && PAGE.contains(first), "{pinged:?}");
+    assert!(pinged.stdout.contains("\nup      backup  "), "{pinged:?}");
     assert_eq!((pinged.code, pinged.stderr.as_str()), (0, ""));
 
     let status = || machine.bash(block("tour-status"));
     wait_until(LIMIT, "it is down", || status().code == 2);
     let down = status();
-    assert!(down.stdout.starts_with("Nightly backup: down\n"), "{down:?}");
+    let first = "OVERDUE CRITICAL - backup is down: missed ";
+    assert!(down.stdout.starts_with(first) && PAGE.contains(first), "{down:?}");
+    assert!(down.stdout.contains("\n\nNightly backup: down\n  slug         backup\n"), "{down:?}");
     assert!(down.stdout.contains("\n  incident     missed since 20"), "{down:?}");
     let log = machine.0.stderr();
     assert!(log.contains(" WARN Nightly backup: no ping for 15s (due "), "{log}");
