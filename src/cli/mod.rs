@@ -16,6 +16,7 @@ mod ago;
 mod answer;
 mod ask;
 pub mod check;
+mod heartbeat;
 mod paint;
 mod serve;
 mod status;
@@ -75,6 +76,10 @@ enum Command {
         after_help = "Exit codes: 0 all well, 1 something late, 2 something down, 3 not reachable, 64 usage."
     )]
     Status(status::Arguments),
+    /// Make, remove, pause and resume heartbeats of a running daemon
+    ///
+    /// An API key is taken from $OVERDUE_API_KEY when the daemon wants one.
+    Heartbeat(heartbeat::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -108,6 +113,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             print(&told, code)
         }
         Command::Status(arguments) => status::status(&arguments),
+        Command::Heartbeat(arguments) => heartbeat::heartbeat(&arguments),
     })
 }
 

@@ -17,7 +17,7 @@ use crate::model::time::Timestamp;
 
 mod chart;
 mod detail;
-mod plugin;
+pub(super) mod plugin;
 #[cfg(test)]
 mod samples;
 mod screen;

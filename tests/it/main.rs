@@ -14,6 +14,7 @@ mod delivery;
 mod floods;
 mod full_disk;
 mod harness;
+mod heartbeat_command;
 mod heartbeats;
 mod listening;
 mod pings;

@@ -164,6 +164,7 @@ fn no_marked_block_of_the_readme_is_left_out() {
         "cron-pipestatus",
         "cron-plain",
         "cron-start",
+        "heartbeat-add",
         "journal-attempts",
         "journal-pings",
         "python",
@@ -423,6 +424,24 @@ fn the_calls_of_the_api_answer_as_the_readme_says() {
     assert!(lines[1].starts_with("\"20"), "{lines:?}");
     let ready: Value = serde_json::from_str(&lines[2..].concat()).unwrap();
     assert_eq!((&ready["ready"], &ready["config"]["ok"]), (&json!(true), &json!(true)));
+}
+
+#[test]
+fn a_heartbeat_that_the_command_line_makes_is_there_and_its_url_pings_it() {
+    let machine = Machine::start();
+    let made = machine.bash(machine.block("heartbeat-add").as_str());
+    fine(&made);
+    let (url, what_to_do) = made.stdout.trim_end().split_once('\n').unwrap();
+    assert!(
+        what_to_do.starts_with("Let the job request it when it is done, with its exit code: curl "),
+        "{made:?}"
+    );
+    assert_eq!(machine.bash(&format!("curl -fsS {url}")).stdout, "OK");
+    let made = machine.0.heartbeat("sync-photos");
+    assert_eq!(
+        (&made["status"], &made["grace"], &made["tags"]),
+        (&json!("up"), &json!("15m"), &json!(["photos"]))
+    );
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl Line {
 }
 
 /// How one heartbeat stands, in a sentence without its end.
-fn sentence(beat: &Beat, now: Timestamp) -> String {
+pub(in crate::cli) fn sentence(beat: &Beat, now: Timestamp) -> String {
     let due = beat.next_due_at.map(|due| format!("due {}", when(due, now)));
     let pinged = match beat.last_ping_at {
         Some(last) => format!("last ping {}", ago(last, now)),

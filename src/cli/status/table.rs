@@ -10,7 +10,7 @@ const HEAD: [&str; 6] = ["STATUS", "SLUG", "LAST PING", "NEXT DUE", "LAST DURATI
 /// The table, in at most `rows` lines, its head among them.
 pub(super) fn table(beats: &[Beat], now: Timestamp, paint: Paint, rows: usize) -> String {
     if beats.is_empty() {
-        return "No heartbeats yet: declare one in the config, or POST one to /api/v1/heartbeats.\n"
+        return "No heartbeats yet: declare one in the config, or make one with overdue heartbeat add.\n"
             .to_owned();
     }
     let mut sorted: Vec<&Beat> = beats.iter().collect();
