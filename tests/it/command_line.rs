@@ -198,11 +198,17 @@ struct OnTerminal {
 
 impl OnTerminal {
     fn start(config: &str) -> Self {
+        Self::start_with(config, "")
+    }
+
+    fn start_with(config: &str, no_color: &str) -> Self {
         let home = Home::new(config);
         // It leaves its id, since ending `script` would only hang up on it, which is a wish to reload.
         let serve = format!("echo $$ > pid; exec {OVERDUE:?} serve --config config.toml");
         let mut script = command("script", &["-qec", &serve, "/dev/null"]);
-        let script = Process::spawn(script.env("SHELL", "/bin/sh").current_dir(home.path("")));
+        let script = Process::spawn(
+            script.env("SHELL", "/bin/sh").env("NO_COLOR", no_color).current_dir(home.path("")),
+        );
         Self { home, script }
     }
 
@@ -236,4 +242,13 @@ fn on_a_terminal_it_shows_the_ping_url_of_each_heartbeat() {
     assert_eq!(shown, ["db", "photos"]);
     terminal.end(Signal::TERM).unwrap();
     assert_eq!(terminal.script.wait(LIMIT), Some(0), "{}", terminal.script.stdout());
+}
+
+#[test]
+fn the_log_is_coloured_on_a_terminal_unless_no_color_is_set_and_not_empty() {
+    for (no_color, coloured) in [("", true), ("1", false)] {
+        let terminal = OnTerminal::start_with("[heartbeats.db]\ninterval = \"1h\"\n", no_color);
+        wait_until(LIMIT, "it listens", || terminal.script.stdout().contains("/ping/"));
+        assert_eq!(terminal.script.stdout().contains('\x1b'), coloured, "{no_color:?}");
+    }
 }
