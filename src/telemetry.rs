@@ -49,7 +49,8 @@ pub fn init() -> Result<Log, String> {
         .map_err(|error| format!("OVERDUE_LOG={wanted:?} is not a filter ({error}): try info or debug"))?
         // The channel `log` has delivered an alert only if somebody can read it.
         .add_directive(Directive::from_str("overdue::alert=warn").expect("this is a filter"));
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colour = io::stderr().is_terminal() && !plain;
     let (lines, waiting) = sync_channel(WAITING);
     let (end, written) = sync_channel(1);
     let dropped = Arc::new(AtomicU64::new(0));

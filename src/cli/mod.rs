@@ -12,7 +12,12 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::engine::clock::{Clock as _, SystemClock};
 
+mod ago;
+mod answer;
+mod ask;
 pub mod check;
+mod heartbeat;
+mod paint;
 mod serve;
 mod status;
 
@@ -62,22 +67,19 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Ask a running daemon how a heartbeat stands, and for its ping URL
+    /// Ask a running daemon how things stand
     ///
-    /// An API key is taken from $OVERDUE_API_KEY when the daemon wants one.
+    /// Prints a table of all heartbeats, what needs somebody first, or one with its ping URL and its last runs. The
+    /// first line is that of a monitoring plugin, so this is a check for Nagios, Icinga and the like. An API key is
+    /// taken from $OVERDUE_API_KEY when the daemon wants one.
     #[command(
         after_help = "Exit codes: 0 all well, 1 something late, 2 something down, 3 not reachable, 64 usage."
     )]
-    Status {
-        /// Where the daemon listens
-        #[arg(long, env = "OVERDUE_URL", default_value = "http://127.0.0.1:8080")]
-        url: String,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        /// The heartbeat; without it, all of them
-        slug: Option<String>,
-    },
+    Status(status::Arguments),
+    /// Make, remove, pause and resume heartbeats of a running daemon
+    ///
+    /// An API key is taken from $OVERDUE_API_KEY when the daemon wants one.
+    Heartbeat(heartbeat::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -110,18 +112,23 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             let code = check::check(&config, json, &zones, now, &mut told).unwrap_or(exit::INTERNAL);
             print(&told, code)
         }
-        Command::Status { url, json, slug } => status::status(&url, json, slug.as_deref()),
+        Command::Status(arguments) => status::status(&arguments),
+        Command::Heartbeat(arguments) => heartbeat::heartbeat(&arguments),
     })
 }
 
 /// Reads the arguments. A variable that is set but empty counts as unset, as in a shell's `${X:-default}`.
 fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Arguments, clap::Error> {
-    let empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
-    let mut command = Arguments::command().mut_subcommands(|command| {
-        command.mut_args(|arg| if arg.get_env().is_some_and(empty) { arg.env(None::<&str>) } else { arg })
-    });
+    let mut command = without_empty(Arguments::command());
     let mut matches = command.try_get_matches_from_mut(arguments)?;
     Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+fn without_empty(command: clap::Command) -> clap::Command {
+    let empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| if arg.get_env().is_some_and(empty) { arg.env(None::<&str>) } else { arg })
+        .mut_subcommands(without_empty)
 }
 
 /// Prints to standard output, and gives the exit code: the one given, when that went well.

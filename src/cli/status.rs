@@ -1,194 +1,161 @@
-//! `overdue status`: asks a running daemon how things stand, for a person or a script.
+//! `overdue status`: asks a running daemon how things stand, for a person, a script or a monitoring system.
+//! Knows what to ask for and which exit code it gives; how it looks is the business of the modules below.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal;
-use std::time::Duration;
 
+use clap::Args;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::cli::answer::{Beat, Run, Runs};
+use crate::cli::ask::{Daemon, Fault, Where, is_name, run};
+use crate::cli::paint::Paint;
+use crate::cli::status::plugin::{Line, Verdict};
 use crate::cli::{complain, exit, print};
+use crate::engine::clock::{Clock as _, SystemClock};
+use crate::model::time::Timestamp;
 
-/// Monitoring plugins know these.
-const LATE: u8 = 1;
-const DOWN: u8 = 2;
-const UNREACHABLE: u8 = 3;
+mod chart;
+mod detail;
+pub(super) mod plugin;
+#[cfg(test)]
+mod samples;
+mod screen;
+mod table;
+mod watch;
 
-/// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    daemon: Where,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Ask again every 2 seconds, until Ctrl-C
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
+    /// The heartbeat; without it, all of them
+    slug: Option<String>,
+}
 
+/// A page of the API's list.
 #[derive(Deserialize)]
 struct Page {
     heartbeats: Vec<Value>,
     next_cursor: Option<String>,
 }
 
-/// Asks the daemon at `url` for one heartbeat or for all.
-pub(super) fn status(url: &str, json: bool, slug: Option<&str>) -> u8 {
-    if let Some(slug) = slug.filter(|slug| !is_name(slug)) {
-        complain(&format!("{slug:?} is not a slug or UUID: they are made of letters, digits, '-' and '_'"));
+/// What there is to show.
+enum Seen {
+    All(Vec<Beat>),
+    /// One, and its last runs if the daemon lists runs: newest first, or why they are not known.
+    One(Box<Beat>, Option<Result<Vec<Run>, Fault>>),
+}
+
+/// Asks, prints, and gives the exit code of a monitoring plugin.
+pub(super) fn status(arguments: &Arguments) -> u8 {
+    let slug = arguments.slug.as_deref();
+    if slug.is_some_and(|slug| !is_name(slug)) {
         return exit::USAGE;
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("cannot start: {error}"));
-            return exit::INTERNAL;
-        }
-    };
-    let url = url.trim_end_matches('/');
-    let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    match runtime.block_on(ask(&url, slug)) {
-        Ok(heartbeats) => {
-            let shown = match (json, slug) {
-                (true, Some(_)) => pretty(heartbeats.first().unwrap_or(&Value::Null)),
-                (true, None) => pretty(&serde_json::json!({ "heartbeats": heartbeats })),
-                (false, Some(_)) => heartbeats.iter().map(|beat| detail(beat, colour)).collect(),
-                (false, None) => table(&heartbeats, colour),
-            };
-            let code = heartbeats.iter().map(|beat| code(text(beat, "status"))).max().unwrap_or(exit::OK);
-            print(shown.as_bytes(), code)
-        }
-        Err(error) => {
-            complain(&error);
-            UNREACHABLE
-        }
-    }
-}
-
-fn code(status: &str) -> u8 {
-    match status {
-        "down" => DOWN,
-        "late" => LATE,
-        _ => exit::OK,
-    }
-}
-
-/// Whether it can be a slug or a UUID, and so stand in a URL.
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-}
-
-async fn ask(url: &str, slug: Option<&str>) -> Result<Vec<Value>, String> {
-    // An error means that one is installed already.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    let client = reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .no_proxy()
-        .user_agent(concat!("overdue/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| format!("cannot make an HTTP client: {error}"))?;
-    let Some(slug) = slug else {
-        let mut all = Vec::new();
-        let mut cursor: Option<String> = None;
-        loop {
-            let mut address = format!("{url}/api/v1/heartbeats?limit=1000");
-            if let Some(cursor) = &cursor {
-                write!(address, "&cursor={cursor}").expect("writing to a string cannot fail");
+    run(async {
+        match (Daemon::at(&arguments.daemon.url), arguments.json, arguments.watch) {
+            (Ok(daemon), true, _) => programs(&daemon, slug).await,
+            (Ok(daemon), false, true) => watch::watch(&daemon, slug).await,
+            (Ok(daemon), false, false) => {
+                let paint = Paint::on(&std::io::stdout());
+                let (line, rest) = match Seen::ask(&daemon, slug).await {
+                    Ok(seen) => seen.show(SystemClock.now(), paint, usize::MAX, screen::size().columns),
+                    Err(fault) => (Line::unknown(&fault.to_string()), String::new()),
+                };
+                print(whole(&line, &rest, paint).as_bytes(), line.verdict.code())
             }
-            let page: Page = serde_json::from_value(fetch(&client, url, &address).await?)
-                .map_err(|error| format!("{url} did not answer as overdue does: {error}"))?;
-            all.extend(page.heartbeats);
-            match page.next_cursor {
-                Some(next) => cursor = Some(next),
-                None => return Ok(all),
+            (Err(fault), true, _) => refuse(&fault),
+            (Err(fault), false, _) => {
+                let line = Line::unknown(&fault.to_string());
+                print(whole(&line, "", Paint(false)).as_bytes(), line.verdict.code())
             }
         }
+    })
+}
+
+/// The plugin's line with its performance data, and what follows for people.
+fn whole(line: &Line, rest: &str, paint: Paint) -> String {
+    let gap = if rest.is_empty() { "" } else { "\n" };
+    format!("{}\n{gap}{rest}", line.whole(paint))
+}
+
+/// The answers of the API as they are.
+async fn programs(daemon: &Daemon, slug: Option<&str>) -> u8 {
+    let answer = match slug {
+        Some(slug) => daemon.get(&format!("heartbeats/{slug}")).await.map(|beat: Value| vec![beat]),
+        None => list(daemon).await,
     };
-    fetch(&client, url, &format!("{url}/api/v1/heartbeats/{slug}")).await.map(|beat| vec![beat])
-}
-
-async fn fetch(client: &reqwest::Client, url: &str, address: &str) -> Result<Value, String> {
-    let mut request = client.get(address);
-    if let Ok(key) = std::env::var("OVERDUE_API_KEY") {
-        request = request.bearer_auth(key);
-    }
-    let answer = request.send().await.map_err(|error| {
-        let why = if error.is_connect() { "nothing listens there" } else { "no answer" };
-        format!("cannot ask {url}: {why}. Is the daemon running (overdue serve)? Else give --url or set OVERDUE_URL")
-    })?;
-    let status = answer.status();
-    let body: Value =
-        answer.bytes().await.map_err(|error| format!("the answer of {url} broke off: {error}")).and_then(
-            |bytes| {
-                serde_json::from_slice(&bytes).map_err(|_| {
-                    format!("{url} answered {status}, and not as overdue does: is it the right address?")
-                })
-            },
-        )?;
-    if status.is_success() {
-        return Ok(body);
-    }
-    let why = body["error"]["message"].as_str().unwrap_or("no reason given");
-    let hint =
-        if status == 401 || status == 403 { " (an API key is taken from $OVERDUE_API_KEY)" } else { "" };
-    Err(format!("{url} answered {status}: {why}{hint}"))
-}
-
-fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
-}
-
-fn text<'a>(beat: &'a Value, key: &str) -> &'a str {
-    beat[key].as_str().unwrap_or("-")
-}
-
-/// The status word, coloured as a traffic light.
-fn coloured(status: &str, width: usize, colour: bool) -> String {
-    let paint = match status {
-        "up" => "32",
-        "late" => "33",
-        "down" => "1;31",
-        "paused" => "2",
-        _ => "36",
+    let verdict = |values: &[Value]| {
+        let beats = values.iter().map(|value| daemon.read::<Beat>(value)).collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, Fault>(Line::of_all(&beats).verdict)
     };
-    if colour { format!("\x1b[{paint}m{status:width$}\x1b[0m") } else { format!("{status:width$}") }
-}
-
-fn table(heartbeats: &[Value], colour: bool) -> String {
-    if heartbeats.is_empty() {
-        return "No heartbeats yet: declare one in the config, or POST one to /api/v1/heartbeats.\n"
-            .to_owned();
-    }
-    let width = heartbeats.iter().map(|beat| text(beat, "slug").len()).max().unwrap_or(0).max(4);
-    let mut out = format!("{:6}  {:width$}  {:24}  {:24}\n", "STATUS", "SLUG", "LAST PING", "NEXT DUE");
-    for beat in heartbeats {
-        let (slug, last, due) = (text(beat, "slug"), text(beat, "last_ping_at"), text(beat, "next_due_at"));
-        let status = coloured(text(beat, "status"), 6, colour);
-        writeln!(out, "{status}  {slug:width$}  {last:24}  {due:24}")
-            .expect("writing to a string cannot fail");
-    }
-    out
-}
-
-fn detail(beat: &Value, colour: bool) -> String {
-    let mut out = format!("{}: {}\n", text(beat, "name"), coloured(text(beat, "status"), 0, colour));
-    let mut line = |label: &str, value: String| {
-        if !value.is_empty() {
-            writeln!(out, "  {label:12} {value}").expect("writing to a string cannot fail");
+    match answer.and_then(|values| Ok((verdict(&values)?, values))) {
+        Ok((verdict, mut values)) => {
+            let shown = if slug.is_some() { values.swap_remove(0) } else { json!({ "heartbeats": values }) };
+            print(format!("{shown:#}\n").as_bytes(), verdict.code())
         }
-    };
-    let shown = |key: &str| match &beat[key] {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => beat[key].to_string(),
-    };
-    line("slug", shown("slug"));
-    line("ping URL", beat["ping_url"].as_str().unwrap_or("(shown only to a write key)").to_owned());
-    line("schedule", [shown("schedule"), shown("timezone")].join(" ").trim_end().to_owned());
-    line("grace", shown("grace"));
-    line("max runtime", shown("max_runtime"));
-    line("last ping", beat["last_ping_at"].as_str().unwrap_or("never").to_owned());
-    line("next due", shown("next_due_at"));
-    line("deadline", shown("next_deadline_at"));
-    line("running", shown("current_run_started_at"));
-    line("last took", beat["last_duration_ms"].as_i64().map(|ms| format!("{ms} ms")).unwrap_or_default());
-    line("last exit", shown("last_exit_code"));
-    if beat["incident"].is_object() {
-        let incident = &beat["incident"];
-        line("incident", format!("{} since {}", text(incident, "cause"), text(incident, "opened_at")));
-        line("failures", shown("consecutive_failures"));
+        Err(fault) => refuse(&fault),
     }
-    out
+}
+
+fn refuse(fault: &Fault) -> u8 {
+    complain(&fault.to_string());
+    Verdict::Unknown.code()
+}
+
+/// All heartbeats, page by page.
+async fn list(daemon: &Daemon) -> Result<Vec<Value>, Fault> {
+    let mut all = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut path = "heartbeats?limit=1000".to_owned();
+        if let Some(cursor) = &cursor {
+            write!(path, "&cursor={cursor}").expect("writing to a string cannot fail");
+        }
+        let page: Page = daemon.get(&path).await?;
+        all.extend(page.heartbeats);
+        match page.next_cursor {
+            Some(next) => cursor = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+impl Seen {
+    async fn ask(daemon: &Daemon, slug: Option<&str>) -> Result<Self, Fault> {
+        let Some(slug) = slug else {
+            return daemon.read(&Value::Array(list(daemon).await?)).map(Self::All);
+        };
+        let beat = daemon.get(&format!("heartbeats/{slug}")).await?;
+        let runs = daemon.get::<Runs>(&format!("heartbeats/{slug}/runs?limit={}", chart::RUNS)).await;
+        let runs = match runs {
+            Ok(runs) => Some(Ok(runs.runs)),
+            // A daemon of an earlier version has no such list.
+            Err(Fault::Refused(refusal)) if refusal.status == 404 => None,
+            Err(fault) => Some(Err(fault)),
+        };
+        Ok(Self::One(Box::new(beat), runs))
+    }
+
+    /// The plugin's line, and what follows it: a table of at most `rows` lines, or one heartbeat with a chart
+    /// of at most `columns`.
+    fn show(&self, now: Timestamp, paint: Paint, rows: usize, columns: usize) -> (Line, String) {
+        match self {
+            Self::All(beats) => (Line::of_all(beats), table::table(beats, now, paint, rows)),
+            Self::One(beat, runs) => {
+                let runs = match runs {
+                    Some(Ok(runs)) => format!("\n{}", chart::chart(runs, now, paint, columns)),
+                    Some(Err(fault)) => format!("\nThe last runs are not known: {fault}\n"),
+                    None => String::new(),
+                };
+                (Line::of_one(beat, now), detail::detail(beat, now, paint) + &runs)
+            }
+        }
+    }
 }

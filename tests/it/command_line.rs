@@ -1,4 +1,4 @@
-//! What people see: `check`, `status`, the example config, and `serve` on a terminal.
+//! What people see: `check`, the example config, and `serve` on a terminal.
 
 use std::fs;
 
@@ -10,10 +10,6 @@ use crate::receiver::Receiver;
 
 fn check(home: &Home, more: &[&str]) -> Ended {
     home.run(&[&["check", "--config", "config.toml"], more].concat())
-}
-
-fn status(daemon: &Daemon, more: &[&str]) -> Ended {
-    daemon.home.run(&[&["status", "--url", &daemon.home.url()], more].concat())
 }
 
 #[test]
@@ -92,103 +88,6 @@ fn a_variable_that_is_set_but_empty_counts_as_unset() {
     let ended = set(&["status"], "OVERDUE_URL");
     assert_ne!(ended.code, 64, "{ended:?}");
     assert_eq!(set(&["status", "--url", &home.url()], "OVERDUE_URL").code, 3);
-}
-
-#[test]
-fn what_can_be_no_slug_is_a_mistake_of_usage() {
-    let home = Home::new("");
-    for slug in ["a b", "", "a/b", "ä"] {
-        let ended = home.run(&["status", "--url", &home.url(), slug]);
-        assert_eq!((ended.code, ended.stdout.as_str()), (64, ""), "{ended:?}");
-        assert!(ended.stderr.contains("not a slug or UUID"), "{}", ended.stderr);
-    }
-}
-
-#[test]
-fn status_shows_how_things_stand_and_its_exit_code_says_it_too() {
-    let calm = "[heartbeats.a-calm-one]\nname = \"Calm\"\ninterval = \"24h\"\n";
-    let daemon = Daemon::start(&format!(
-        "{calm}[heartbeats.late]\ninterval = \"1s\"\ngrace = \"24h\"\nawait_first_ping = true\n"
-    ));
-    let ended = status(&daemon, &[]);
-    assert_eq!(ended.code, 0, "{ended:?}");
-    let lines: Vec<_> =
-        ended.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
-    assert_eq!(lines[0], ["STATUS", "SLUG", "LAST", "PING", "NEXT", "DUE"]);
-    assert_eq!((&lines[1][..2], &lines[2][..2]), (&["new", "a-calm-one"][..], &["new", "late"][..]));
-    assert!(!ended.stdout.contains('\x1b'), "no colours but on a terminal");
-
-    daemon.ping(&daemon.uuid("late"), "");
-    daemon.wait_for_status("late", "late");
-    assert_eq!(status(&daemon, &[]).code, 1, "something is late");
-    assert_eq!(status(&daemon, &["a-calm-one"]).code, 0, "but not this one");
-
-    daemon.ping(&daemon.uuid("a-calm-one"), "/7");
-    let ended = status(&daemon, &["--json"]);
-    assert_eq!(ended.code, 2, "down is worse than late");
-    let all: Value = serde_json::from_str(&ended.stdout).unwrap();
-    assert_eq!(all["heartbeats"][0], daemon.heartbeat("a-calm-one"));
-    assert_eq!(
-        (all["heartbeats"].as_array().unwrap().len(), &all["heartbeats"][1]["status"]),
-        (2, &json!("late"))
-    );
-
-    let ended = status(&daemon, &["a-calm-one"]);
-    assert_eq!(ended.code, 2);
-    assert!(ended.stdout.starts_with("Calm: down\n"), "{}", ended.stdout);
-    let lines: Vec<_> =
-        ended.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
-    let url = daemon.heartbeat("a-calm-one")["ping_url"].as_str().unwrap().to_owned();
-    assert!(lines.contains(&vec!["ping", "URL", &url]), "{}", ended.stdout);
-    assert!(lines.contains(&vec!["last", "exit", "7"]), "{}", ended.stdout);
-    let json: Value = serde_json::from_str(&status(&daemon, &["--json", "a-calm-one"]).stdout).unwrap();
-    assert_eq!(json, daemon.heartbeat("a-calm-one"));
-}
-
-#[test]
-fn status_pages_through_more_heartbeats_than_one_answer_holds() {
-    let many: String =
-        (0..1_500).map(|n| ["[heartbeats.h", &n.to_string(), "]\ninterval = \"1h\"\n"].concat()).collect();
-    let daemon = Daemon::start(&many);
-    let ended = status(&daemon, &[]);
-    assert_eq!((ended.code, ended.stdout.lines().count()), (0, 1_501));
-}
-
-#[test]
-fn status_says_what_to_do_when_it_gets_no_answer() {
-    let home = Home::new("");
-    let ended = home.run(&["status", "--url", &home.url()]);
-    assert_eq!((ended.code, ended.stdout.as_str()), (3, ""), "{ended:?}");
-    for part in [home.url().as_str(), "overdue serve", "--url"] {
-        assert!(ended.stderr.contains(part), "no {part:?} in {}", ended.stderr);
-    }
-    let daemon = Daemon::start("[heartbeats.db]\ninterval = \"1h\"\n");
-    let ended = status(&daemon, &["nobody"]);
-    assert_eq!(ended.code, 3, "{ended:?}");
-    assert!(ended.stderr.contains("no heartbeat"), "{}", ended.stderr);
-}
-
-#[test]
-fn status_takes_an_address_without_http_before_it() {
-    let daemon = Daemon::start("[heartbeats.db]\ninterval = \"1h\"\n");
-    let ended = daemon.home.run(&["status", "--url", &format!("127.0.0.1:{}", daemon.home.port), "db"]);
-    assert_eq!(ended.code, 0, "{ended:?}");
-}
-
-#[test]
-fn status_takes_a_key_from_the_environment() {
-    let daemon = Daemon::start(
-        "[heartbeats.db]\ninterval = \"1h\"\n[server]\n[[server.api_keys]]\nname = \"a\"\n\
-         key = \"a-key-to-read-with\"\nrole = \"read\"\n",
-    );
-    let ended = status(&daemon, &["db"]);
-    assert_eq!(ended.code, 3);
-    assert!(ended.stderr.contains("OVERDUE_API_KEY"), "{}", ended.stderr);
-    let url = daemon.home.url();
-    let mut command = daemon.home.command(&["status", "--url", &url, "db"]);
-    let ended = crate::harness::run(command.env("OVERDUE_API_KEY", "a-key-to-read-with"), LIMIT);
-    assert_eq!(ended.code, 0, "{ended:?}");
-    assert!(ended.stdout.contains("shown only to a write key"), "{}", ended.stdout);
 }
 
 #[test]
@@ -299,11 +198,17 @@ struct OnTerminal {
 
 impl OnTerminal {
     fn start(config: &str) -> Self {
+        Self::start_with(config, "")
+    }
+
+    fn start_with(config: &str, no_color: &str) -> Self {
         let home = Home::new(config);
         // It leaves its id, since ending `script` would only hang up on it, which is a wish to reload.
         let serve = format!("echo $$ > pid; exec {OVERDUE:?} serve --config config.toml");
         let mut script = command("script", &["-qec", &serve, "/dev/null"]);
-        let script = Process::spawn(script.env("SHELL", "/bin/sh").current_dir(home.path("")));
+        let script = Process::spawn(
+            script.env("SHELL", "/bin/sh").env("NO_COLOR", no_color).current_dir(home.path("")),
+        );
         Self { home, script }
     }
 
@@ -337,4 +242,13 @@ fn on_a_terminal_it_shows_the_ping_url_of_each_heartbeat() {
     assert_eq!(shown, ["db", "photos"]);
     terminal.end(Signal::TERM).unwrap();
     assert_eq!(terminal.script.wait(LIMIT), Some(0), "{}", terminal.script.stdout());
+}
+
+#[test]
+fn the_log_is_coloured_on_a_terminal_unless_no_color_is_set_and_not_empty() {
+    for (no_color, coloured) in [("", true), ("1", false)] {
+        let terminal = OnTerminal::start_with("[heartbeats.db]\ninterval = \"1h\"\n", no_color);
+        wait_until(LIMIT, "it listens", || terminal.script.stdout().contains("/ping/"));
+        assert_eq!(terminal.script.stdout().contains('\x1b'), coloured, "{no_color:?}");
+    }
 }

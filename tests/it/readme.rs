@@ -164,6 +164,7 @@ fn no_marked_block_of_the_readme_is_left_out() {
         "cron-pipestatus",
         "cron-plain",
         "cron-start",
+        "heartbeat-add",
         "journal-attempts",
         "journal-pings",
         "python",
@@ -225,14 +226,17 @@ fn the_tour_goes_as_the_readme_says() {
     machine.programs();
 
     let pinged = machine.bash(block("tour-ping"));
-    assert!(pinged.stdout.starts_with("OKOKSTATUS  SLUG"), "{pinged:?}");
-    assert!(pinged.stdout.contains("\nup      backup  20"), "{pinged:?}");
+    let first = "OKOK\nOVERDUE OK - 1 up | up=1 late=0 down=0 new=0 paused=0 running=0\n\nSTATUS  SLUG ";
+    assert!(pinged.stdout.starts_with(first) && PAGE.contains(first), "{pinged:?}");
+    assert!(pinged.stdout.contains("\nup      backup  "), "{pinged:?}");
     assert_eq!((pinged.code, pinged.stderr.as_str()), (0, ""));
 
     let status = || machine.bash(block("tour-status"));
     wait_until(LIMIT, "it is down", || status().code == 2);
     let down = status();
-    assert!(down.stdout.starts_with("Nightly backup: down\n"), "{down:?}");
+    let first = "OVERDUE CRITICAL - backup is down: missed ";
+    assert!(down.stdout.starts_with(first) && PAGE.contains(first), "{down:?}");
+    assert!(down.stdout.contains("\n\nNightly backup: down\n  slug         backup\n"), "{down:?}");
     assert!(down.stdout.contains("\n  incident     missed since 20"), "{down:?}");
     let log = machine.0.stderr();
     assert!(log.contains(" WARN Nightly backup: no ping for 15s (due "), "{log}");
@@ -420,6 +424,24 @@ fn the_calls_of_the_api_answer_as_the_readme_says() {
     assert!(lines[1].starts_with("\"20"), "{lines:?}");
     let ready: Value = serde_json::from_str(&lines[2..].concat()).unwrap();
     assert_eq!((&ready["ready"], &ready["config"]["ok"]), (&json!(true), &json!(true)));
+}
+
+#[test]
+fn a_heartbeat_that_the_command_line_makes_is_there_and_its_url_pings_it() {
+    let machine = Machine::start();
+    let made = machine.bash(machine.block("heartbeat-add").as_str());
+    fine(&made);
+    let (url, what_to_do) = made.stdout.trim_end().split_once('\n').unwrap();
+    assert!(
+        what_to_do.starts_with("Let the job request it when it is done, with its exit code: curl "),
+        "{made:?}"
+    );
+    assert_eq!(machine.bash(&format!("curl -fsS {url}")).stdout, "OK");
+    let made = machine.0.heartbeat("sync-photos");
+    assert_eq!(
+        (&made["status"], &made["grace"], &made["tags"]),
+        (&json!("up"), &json!("15m"), &json!(["photos"]))
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Receives webhooks: keeps every request with the moment at which it came, and answers as it is told, or
-//! not at all.
+//! Receives webhooks, or stands in for a daemon: keeps every request with the moment at which it came, and
+//! answers as it is told, or not at all.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -50,6 +50,8 @@ pub(crate) enum Reply {
     Status(u16),
     /// With a header more: `("Retry-After", "1")`.
     With(u16, &'static str, String),
+    /// With a JSON body.
+    Json(u16, Value),
     /// Nothing, until the client gives up.
     Hang,
 }
@@ -179,16 +181,19 @@ impl Shared {
 
 impl Reply {
     fn send(&self, mut stream: TcpStream) -> Option<()> {
-        let (status, more) = match self {
-            Self::Status(status) => (status, String::new()),
-            Self::With(status, name, value) => (status, format!("{name}: {value}\r\n")),
+        let (status, more, body) = match self {
+            Self::Status(status) => (status, String::new(), String::new()),
+            Self::With(status, name, value) => (status, format!("{name}: {value}\r\n"), String::new()),
+            Self::Json(status, body) => (status, String::new(), body.to_string()),
             Self::Hang => {
                 let mut rest = Vec::new();
                 return stream.read_to_end(&mut rest).ok().map(|_| ());
             }
         };
-        let answer =
-            format!("HTTP/1.1 {status} As Told\r\n{more}Content-Length: 0\r\nConnection: close\r\n\r\n");
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 {status} As Told\r\n{more}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
         stream.write_all(answer.as_bytes()).ok()
     }
 }

@@ -1,0 +1,123 @@
+//! What the API answers, as far as people are shown it. A key that an older daemon does not have is absent
+//! here too, and one that a newer daemon has beside it does not disturb.
+
+use serde::Deserialize;
+
+use crate::model::incident::Cause;
+use crate::model::run::Outcome;
+use crate::model::time::{Span, Timestamp};
+
+/// How a heartbeat stands. The order is that of the table: what needs somebody comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Status {
+    Down,
+    Late,
+    New,
+    Up,
+    Paused,
+}
+
+impl Status {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Late => "late",
+            Self::New => "new",
+            Self::Up => "up",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+/// A heartbeat.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Beat {
+    pub(super) slug: String,
+    pub(super) name: String,
+    pub(super) status: Status,
+    #[serde(default)]
+    pub(super) description: String,
+    #[serde(default)]
+    pub(super) tags: Vec<String>,
+    pub(super) host: Option<String>,
+    pub(super) schedule: String,
+    pub(super) timezone: Option<String>,
+    pub(super) grace: String,
+    pub(super) max_runtime: String,
+    pub(super) max_runtime_seconds: i64,
+    pub(super) ping_url: Option<String>,
+    pub(super) last_ping_at: Option<Timestamp>,
+    pub(super) last_success_at: Option<Timestamp>,
+    pub(super) next_due_at: Option<Timestamp>,
+    pub(super) next_deadline_at: Option<Timestamp>,
+    pub(super) current_run_started_at: Option<Timestamp>,
+    pub(super) last_exit_code: Option<u8>,
+    pub(super) last_duration_ms: Option<i64>,
+    #[serde(default)]
+    pub(super) consecutive_failures: u64,
+    pub(super) incident: Option<Incident>,
+    pub(super) paused_until: Option<Timestamp>,
+}
+
+impl Beat {
+    pub(super) fn last_duration(&self) -> Option<Span> {
+        self.last_duration_ms.map(Span::from_millis)
+    }
+
+    /// For how long a run has been open.
+    pub(super) fn running(&self, now: Timestamp) -> Option<Span> {
+        self.current_run_started_at.map(|started| now.since(started))
+    }
+}
+
+/// An incident that is open.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Incident {
+    pub(super) cause: Cause,
+    pub(super) opened_at: Timestamp,
+    pub(super) exit_code: Option<u8>,
+    #[serde(default)]
+    pub(super) maybe_unheard: bool,
+}
+
+impl Incident {
+    /// "missed", "failed (exit 3)", "overran".
+    pub(super) fn what(&self) -> String {
+        match (self.cause, self.exit_code) {
+            (Cause::Missed, _) => "missed".to_owned(),
+            (Cause::Failed, Some(code)) => format!("failed (exit {code})"),
+            (Cause::Failed, None) => "failed".to_owned(),
+            (Cause::Overran, _) => "overran".to_owned(),
+        }
+    }
+}
+
+/// One execution; without an outcome while it is open.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Run {
+    pub(super) started_at: Option<Timestamp>,
+    pub(super) ended_at: Option<Timestamp>,
+    pub(super) duration_ms: Option<i64>,
+    pub(super) exit_code: Option<u8>,
+    pub(super) outcome: Option<Outcome>,
+}
+
+impl Run {
+    /// How long it took, or takes so far. Of an abandoned run nobody knows: its end is only when it was
+    /// given up.
+    pub(super) fn length(&self, now: Timestamp) -> Option<Span> {
+        let known = self.duration_ms.map(Span::from_millis);
+        let until = match self.outcome {
+            None => Some(now),
+            Some(Outcome::Overran) => self.ended_at,
+            Some(Outcome::Success | Outcome::Failure | Outcome::Abandoned) => None,
+        };
+        known.or_else(|| Some(until?.since(self.started_at?)))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Runs {
+    pub(super) runs: Vec<Run>,
+}
