@@ -62,9 +62,7 @@ impl fmt::Display for Fault {
         f.write_str(&refusal.message)?;
         match (refusal.status, refusal.code.as_str()) {
             (401 | 403, _) => f.write_str(" (An API key is taken from $OVERDUE_API_KEY.)"),
-            (_, "declared_in_config") => {
-                f.write_str(" Edit it in the config file instead: a saved file applies by itself.")
-            }
+            (_, "declared_in_config") => f.write_str(" A saved file applies by itself."),
             (404, _) if refusal.message.contains("heartbeat") => {
                 f.write_str(" (overdue status lists those that there are.)")
             }

@@ -210,6 +210,9 @@ impl Add {
             body.remove("timing");
             body.extend(timing);
             body.retain(|_, value| !value.is_null());
+            // The API wants a name.
+            let slug = body["slug"].clone();
+            body.entry("name").or_insert(slug);
             for list in body.values_mut().filter_map(Value::as_array_mut) {
                 // `--channels ""` is a list of none.
                 list.retain(|word| word != "");
@@ -251,7 +254,10 @@ mod tests {
 
     #[test]
     fn only_what_is_given_is_sent() {
-        assert_eq!(body(&["--interval", "24h"]).unwrap(), json!({ "slug": "db", "interval": "24h" }));
+        assert_eq!(
+            body(&["--interval", "24h"]).unwrap(),
+            json!({ "slug": "db", "name": "db", "interval": "24h" })
+        );
     }
 
     #[test]

@@ -20,16 +20,16 @@ pub(super) async fn run(delivery: &Delivery, targets: &Targets, sender: &Sender)
     let verdict = guarded(carry(delivery, targets, sender, at)).await;
     let took = Span::from_millis(began.elapsed().as_millis().try_into().unwrap_or(i64::MAX));
     tracing::debug!(delivery = %delivery.id, channel = %delivery.channel, ?took, ?verdict, "a delivery was tried");
-    tell_trouble(delivery, &verdict);
+    tell_trouble(delivery, &verdict, at);
     Attempt { at, took, verdict }
 }
 
 /// Whoever mistyped an address must not learn of it only when the alert is given up, a day later. Once per
 /// delivery, at its first attempt: the further ones would say the same.
-fn tell_trouble(delivery: &Delivery, verdict: &Verdict) {
+fn tell_trouble(delivery: &Delivery, verdict: &Verdict, at: Timestamp) {
     let heartbeat = delivery.slug.as_ref().map(tracing::field::display);
     match verdict {
-        Verdict::Failed { error, .. } if delivery.tries == 0 => tracing::warn!(
+        Verdict::Failed { error, .. } if delivery.tries == 0 && delivery.give_up_at > at => tracing::warn!(
             delivery = %delivery.id,
             channel = %delivery.channel,
             heartbeat,

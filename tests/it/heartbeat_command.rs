@@ -212,7 +212,7 @@ fn remove_pause_and_resume_ask_the_api_and_say_what_is_true_now() {
 fn one_of_the_config_is_refused_with_what_to_do_and_a_small_key_too() {
     let stand_in = Receiver::start();
     for (status, code, part) in [
-        (409, "declared_in_config", "Edit it in the config file"),
+        (409, "declared_in_config", "A saved file applies by itself"),
         (403, "forbidden", "OVERDUE_API_KEY"),
         (404, "not_found", "overdue status"),
         (503, "busy", "No heartbeat for you."),

@@ -27,7 +27,7 @@ const ROUNDS: usize = 20;
 ///
 /// Its slug is made of its name, unless one is given. What is not said comes from `[defaults]` of the config, now and
 /// whenever those change.
-#[utoipa::path(post, path = "/api/v1/heartbeats", tag = "Heartbeats", request_body = NewHeartbeat,
+#[utoipa::path(post, operation_id = "createHeartbeat", path = "/api/v1/heartbeats", tag = "Heartbeats", request_body = NewHeartbeat,
     responses((status = 201, description = "It was made.", body = HeartbeatView, headers(
         ("Location" = String, description = "Its address."),
         ("ETag" = String, description = "What is said of it, for If-Match."))),
@@ -48,7 +48,7 @@ pub(super) async fn create<E: Engine>(
 ///
 /// What is not said goes back to its default, but for the UUID: without one it keeps the one that it has, since that
 /// is in somebody's crontab. By a UUID that is not there none can be made.
-#[utoipa::path(put, path = "/api/v1/heartbeats/{heartbeat}", tag = "Heartbeats", request_body = WholeHeartbeat,
+#[utoipa::path(put, operation_id = "replaceHeartbeat", path = "/api/v1/heartbeats/{heartbeat}", tag = "Heartbeats", request_body = WholeHeartbeat,
     params(("heartbeat" = String, Path, description = "Its slug or UUID."),
         ("If-Match" = Option<String>, Header, description = "The ETag that it must have, or `*`: it must be there."),
         ("If-None-Match" = Option<String>, Header, description = "`*`: it must not be there.")),
@@ -83,7 +83,7 @@ pub(super) async fn replace<E: Engine>(
 ///
 /// Only what is given changes; null puts a field back to its default (JSON Merge Patch). Without `If-Match` it is
 /// merged into whatever is there at that moment.
-#[utoipa::path(patch, path = "/api/v1/heartbeats/{heartbeat}", tag = "Heartbeats", request_body = HeartbeatPatch,
+#[utoipa::path(patch, operation_id = "changeHeartbeat", path = "/api/v1/heartbeats/{heartbeat}", tag = "Heartbeats", request_body = HeartbeatPatch,
     params(("heartbeat" = String, Path, description = "Its slug or UUID."),
         ("If-Match" = Option<String>, Header, description = "The ETag that it must have, or `*`: it must be there.")),
     responses((status = 200, description = "It was changed.", body = HeartbeatView,
@@ -124,7 +124,7 @@ pub(super) async fn merge<E: Engine>(
 ///
 /// Its URL answers 404 from now on and an open incident is resolved. What was recorded of it is kept for
 /// `keep_removed`: made again, it has its history.
-#[utoipa::path(delete, path = "/api/v1/heartbeats/{heartbeat}", tag = "Heartbeats",
+#[utoipa::path(delete, operation_id = "deleteHeartbeat", path = "/api/v1/heartbeats/{heartbeat}", tag = "Heartbeats",
     params(("heartbeat" = String, Path, description = "Its slug or UUID."),
         ("If-Match" = Option<String>, Header, description = "The ETag that it must have, or `*`: it must be there.")),
     responses((status = 204, description = "It is gone."),
@@ -155,7 +155,7 @@ pub(super) struct Pause {
 ///
 /// Nothing is expected of it: open runs are abandoned, an open incident is resolved, pings are only recorded. Also for
 /// heartbeats that the config declares. One that is paused already stays as it is.
-#[utoipa::path(post, path = "/api/v1/heartbeats/{heartbeat}/pause", tag = "Heartbeats", request_body = Option<Pause>,
+#[utoipa::path(post, operation_id = "pauseHeartbeat", path = "/api/v1/heartbeats/{heartbeat}/pause", tag = "Heartbeats", request_body = Option<Pause>,
     params(("heartbeat" = String, Path, description = "Its slug or UUID.")),
     responses((status = 200, description = "It is paused.", body = HeartbeatView,
             headers(("ETag" = String, description = "What is said of it, for If-Match."))),
@@ -183,7 +183,7 @@ pub(super) async fn pause<E: Engine>(
 /// Resume a heartbeat
 ///
 /// Its due counts from now. One that is not paused stays as it is.
-#[utoipa::path(post, path = "/api/v1/heartbeats/{heartbeat}/resume", tag = "Heartbeats",
+#[utoipa::path(post, operation_id = "resumeHeartbeat", path = "/api/v1/heartbeats/{heartbeat}/resume", tag = "Heartbeats",
     params(("heartbeat" = String, Path, description = "Its slug or UUID.")),
     responses((status = 200, description = "It is not paused.", body = HeartbeatView,
             headers(("ETag" = String, description = "What is said of it, for If-Match."))),

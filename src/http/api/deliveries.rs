@@ -53,7 +53,7 @@ pub(super) struct DeliveryList {
 /// List deliveries
 ///
 /// Those that wait and the last 1,000 that ended, by when they were queued.
-#[utoipa::path(get, path = "/api/v1/deliveries", tag = "Deliveries", params(DeliveriesQuery),
+#[utoipa::path(get, operation_id = "listDeliveries", path = "/api/v1/deliveries", tag = "Deliveries", params(DeliveriesQuery),
     responses((status = 200, description = "A page.", body = DeliveryList)))]
 pub(super) async fn list<E: Engine>(door: &Door<E>, request: &Request) -> Result<Response, Failure> {
     let given = request.parameters(&["status", "channel", "heartbeat", "incident", "limit", "cursor"])?;
@@ -77,7 +77,7 @@ pub(super) async fn list<E: Engine>(door: &Door<E>, request: &Request) -> Result
 }
 
 /// Show a delivery
-#[utoipa::path(get, path = "/api/v1/deliveries/{delivery}", tag = "Deliveries",
+#[utoipa::path(get, operation_id = "showDelivery", path = "/api/v1/deliveries/{delivery}", tag = "Deliveries",
     params(("delivery" = String, Path, format = Uuid, description = "Its id.")),
     responses((status = 200, description = "The delivery.", body = DeliveryView),
         (status = 404, description = "There is no such delivery, or it ended too long ago.")))]
@@ -90,7 +90,7 @@ pub(super) async fn one<E: Engine>(door: &Door<E>, id: &str, request: &Request) 
 ///
 /// One that waits does not wait any longer, nor do those that must go before it. One that was given up is tried again,
 /// until its channel's `retry_for` has passed once more.
-#[utoipa::path(post, path = "/api/v1/deliveries/{delivery}/retry", tag = "Deliveries",
+#[utoipa::path(post, operation_id = "retryDelivery", path = "/api/v1/deliveries/{delivery}/retry", tag = "Deliveries",
     params(("delivery" = String, Path, format = Uuid, description = "Its id.")),
     responses((status = 202, description = "It will be tried.", body = DeliveryView,
             headers(("Location" = String, description = "Where it can be seen."))),
@@ -110,7 +110,7 @@ pub(super) async fn retry<E: Engine>(
 /// Try a channel
 ///
 /// Queues a delivery of the type `test`, with a sample heartbeat. It is tried once: look at it to see how that went.
-#[utoipa::path(post, path = "/api/v1/channels/{channel}/test", tag = "Deliveries",
+#[utoipa::path(post, operation_id = "testChannel", path = "/api/v1/channels/{channel}/test", tag = "Deliveries",
     params(("channel" = String, Path, description = "The channel's name; `log` is always there.")),
     responses((status = 202, description = "It will be tried.", body = DeliveryView,
             headers(("Location" = String, description = "Where it can be seen."))),

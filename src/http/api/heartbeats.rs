@@ -52,7 +52,7 @@ pub(super) struct HeartbeatList {
 ///
 /// By slug. A heartbeat that is made or removed while you page never moves another one to a page that you have
 /// had: those that are there all the while come exactly once.
-#[utoipa::path(get, path = "/api/v1/heartbeats", tag = "Heartbeats", params(ListQuery),
+#[utoipa::path(get, operation_id = "listHeartbeats", path = "/api/v1/heartbeats", tag = "Heartbeats", params(ListQuery),
     responses((status = 200, description = "A page.", body = HeartbeatList)))]
 pub(super) async fn list<E: Engine>(
     door: &Door<E>,
@@ -82,7 +82,7 @@ fn is_place(text: &str) -> bool {
 }
 
 /// Show a heartbeat
-#[utoipa::path(get, path = "/api/v1/heartbeats/{heartbeat}", tag = "Heartbeats",
+#[utoipa::path(get, operation_id = "showHeartbeat", path = "/api/v1/heartbeats/{heartbeat}", tag = "Heartbeats",
     params(("heartbeat" = String, Path, description = "Its slug or UUID.")),
     responses((status = 200, description = "The heartbeat.", body = HeartbeatView,
         headers(("ETag" = String, description = "What is said of it, for If-Match. It changes with the declaration, not with pings."))),

@@ -40,7 +40,7 @@ pub(super) struct PingList {
 /// List the pings of a heartbeat
 ///
 /// The newest `keep_runs` are kept, with the bodies of the newest `keep_bodies`.
-#[utoipa::path(get, path = "/api/v1/heartbeats/{heartbeat}/pings", tag = "History",
+#[utoipa::path(get, operation_id = "listPings", path = "/api/v1/heartbeats/{heartbeat}/pings", tag = "History",
     params(("heartbeat" = String, Path, description = "Its slug or UUID."), PingsQuery),
     responses((status = 200, description = "A page.", body = PingList),
         (status = 404, description = "There is no such heartbeat.")))]
@@ -91,7 +91,7 @@ pub(super) struct RunList {
 /// List the runs of a heartbeat
 ///
 /// The newest `keep_runs` that ended are kept. `/executions` is the same.
-#[utoipa::path(get, path = "/api/v1/heartbeats/{heartbeat}/runs", tag = "History",
+#[utoipa::path(get, operation_id = "listRuns", path = "/api/v1/heartbeats/{heartbeat}/runs", tag = "History",
     params(("heartbeat" = String, Path, description = "Its slug or UUID."), RunsQuery),
     responses((status = 200, description = "A page.", body = RunList),
         (status = 404, description = "There is no such heartbeat.")))]
@@ -110,7 +110,7 @@ pub(super) async fn runs<E: Engine>(
 }
 
 /// List the runs of a heartbeat, by another name
-#[utoipa::path(get, path = "/api/v1/heartbeats/{heartbeat}/executions", tag = "History",
+#[utoipa::path(get, operation_id = "listExecutions", path = "/api/v1/heartbeats/{heartbeat}/executions", tag = "History",
     params(("heartbeat" = String, Path, description = "Its slug or UUID."), RunsQuery),
     responses((status = 200, description = "A page.", body = RunList),
         (status = 404, description = "There is no such heartbeat.")))]
@@ -118,7 +118,7 @@ pub(super) async fn runs<E: Engine>(
 pub(super) fn executions() {}
 
 /// Statistics of a heartbeat's runs
-#[utoipa::path(get, path = "/api/v1/heartbeats/{heartbeat}/stats", tag = "History",
+#[utoipa::path(get, operation_id = "showStats", path = "/api/v1/heartbeats/{heartbeat}/stats", tag = "History",
     params(("heartbeat" = String, Path, description = "Its slug or UUID.")),
     responses((status = 200, description = "The statistics.", body = StatsView),
         (status = 404, description = "There is no such heartbeat.")))]

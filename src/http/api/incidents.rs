@@ -53,7 +53,7 @@ pub(super) struct IncidentList {
 /// List incidents
 ///
 /// By when they opened. Of each heartbeat the open one and the newest 50 resolved ones are kept.
-#[utoipa::path(get, path = "/api/v1/incidents", tag = "Incidents", params(IncidentsQuery),
+#[utoipa::path(get, operation_id = "listIncidents", path = "/api/v1/incidents", tag = "Incidents", params(IncidentsQuery),
     responses((status = 200, description = "A page.", body = IncidentList)))]
 pub(super) async fn list<E: Engine>(door: &Door<E>, request: &Request) -> Result<Response, Failure> {
     let given = request.parameters(&["status", "heartbeat", "limit", "cursor"])?;

@@ -69,7 +69,7 @@ pub(super) struct JournalState {
 }
 
 /// How everything stands
-#[utoipa::path(get, path = "/api/v1/summary", tag = "Summary",
+#[utoipa::path(get, operation_id = "showSummary", path = "/api/v1/summary", tag = "Summary",
     responses((status = 200, description = "The summary.", body = Summary)))]
 pub(super) async fn summary<E: Engine>(door: &Door<E>, request: &Request) -> Result<Response, Failure> {
     request.parameters(&[])?;

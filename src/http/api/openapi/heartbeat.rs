@@ -114,16 +114,24 @@ pub(super) fn complete(schemas: &mut Value) {
     let rivals = RIVALS.map(at_most_one);
     let one_schedule = || std::iter::once(exactly_one()).chain(rivals.clone()).collect::<Vec<_>>();
     let one_at_most: Vec<Value> = std::iter::once(at_most_one(&SCHEDULES)).chain(rivals.clone()).collect();
-    for (name, required, rules) in [
-        ("NewHeartbeat", json!(["name"]), one_schedule()),
-        ("WholeHeartbeat", json!([]), one_schedule()),
-        ("HeartbeatPatch", json!([]), one_at_most),
+    for (name, is_new, rules) in [
+        ("NewHeartbeat", true, one_schedule()),
+        ("WholeHeartbeat", false, one_schedule()),
+        ("HeartbeatPatch", false, one_at_most),
     ] {
-        let schema = &mut schemas[name];
-        *schema = json!({
+        let mut properties = fields.clone();
+        let mut required = json!([]);
+        if is_new {
+            properties["name"]["type"] = json!("string");
+            required = json!(["name"]);
+        } else if let Some(properties) = properties.as_object_mut() {
+            // The address says it. That the body may repeat it is more than a schema can say.
+            properties.remove("slug");
+        }
+        schemas[name] = json!({
             "type": "object",
-            "description": schema["description"],
-            "properties": fields,
+            "description": schemas[name]["description"],
+            "properties": properties,
             "required": required,
             "additionalProperties": false,
             "allOf": rules,

@@ -60,7 +60,7 @@ pub(super) use heartbeat::{HeartbeatPatch, NewHeartbeat, WholeHeartbeat};
 struct Description;
 
 /// This description
-#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "Summary",
+#[utoipa::path(get, operation_id = "showDescription", path = "/api/v1/openapi.json", tag = "Summary",
     responses((status = 200, description = "The description.", body = Object)))]
 #[allow(dead_code, reason = "it describes `answer`")]
 fn describe() {}
@@ -93,7 +93,13 @@ fn described() -> Value {
             errors(operation);
         }
     }
-    document["paths"]["/api/v1/heartbeats"]["post"]["responses"]["201"]["links"] = links();
+    // It may be left out; sent, it is an object.
+    document["paths"]["/api/v1/heartbeats/{heartbeat}/pause"]["post"]["requestBody"] = json!({
+        "required": false,
+        "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Pause" } } },
+    });
+    document["components"]["schemas"]["Pause"]["additionalProperties"] = json!(false);
+    links(&mut document["paths"]);
     document
 }
 
@@ -137,16 +143,32 @@ fn header(name: &str, description: &str) -> Value {
     json!({ name: { "description": description, "schema": { "type": "string" } } })
 }
 
-/// What can be done with a heartbeat that was made.
-fn links() -> Value {
-    let operations =
-        ["one", "replace", "merge", "delete", "pause", "resume", "pings", "runs", "executions", "stats"];
-    let link = |operation: &str| json!({ "operationId": operation, "parameters": { "heartbeat": "$response.body#/slug" } });
-    operations
-        .iter()
-        .map(|operation| ((*operation).to_owned(), link(operation)))
-        .collect::<Map<_, _>>()
-        .into()
+/// What can be done with what an answer names.
+fn links(paths: &mut Value) {
+    const OF_HEARTBEATS: [&str; 10] = [
+        "showHeartbeat",
+        "replaceHeartbeat",
+        "changeHeartbeat",
+        "deleteHeartbeat",
+        "pauseHeartbeat",
+        "resumeHeartbeat",
+        "listPings",
+        "listRuns",
+        "listExecutions",
+        "showStats",
+    ];
+    const OF_DELIVERIES: [&str; 2] = ["showDelivery", "retryDelivery"];
+    for (path, method, status, operations, parameter, from) in [
+        ("/api/v1/heartbeats", "post", "201", &OF_HEARTBEATS[..], "heartbeat", "/slug"),
+        ("/api/v1/channels/{channel}/test", "post", "202", &OF_DELIVERIES, "delivery", "/id"),
+    ] {
+        let link = |operation: &str| {
+            let from = format!("$response.body#{from}");
+            json!({ "operationId": operation, "parameters": { parameter: from } })
+        };
+        let links: Map<_, _> = operations.iter().map(|name| ((*name).to_owned(), link(name))).collect();
+        paths[path][method]["responses"][status]["links"] = links.into();
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What the description says, and that it says all.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 use crate::http::api::draft::FIELDS;
@@ -16,6 +18,10 @@ fn what_can_be_said_of_a_heartbeat_is_what_is_read() {
         let mut described: Vec<&str> = properties.keys().map(String::as_str).collect();
         // This version refuses it.
         described.push("on_calendar");
+        if name != "NewHeartbeat" {
+            // It can only be what the address says already.
+            described.push("slug");
+        }
         described.sort_unstable();
         let mut read = FIELDS.to_vec();
         read.sort_unstable();
@@ -40,10 +46,12 @@ fn every_field_parameter_and_answer_is_explained() {
     }
     let paths = description["paths"].as_object().unwrap();
     assert!(paths.len() > 12, "{}", paths.len());
+    let mut ids = BTreeSet::new();
     for (path, operations) in paths {
         for (method, operation) in operations.as_object().unwrap() {
             let name = format!("{method} {path}");
             assert!(operation["summary"].is_string(), "{name}");
+            assert!(ids.insert(operation["operationId"].to_string()), "{name}");
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 explained(parameter, &format!("{name} {}", parameter["name"]));
             }
