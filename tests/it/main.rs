@@ -16,6 +16,7 @@ mod full_disk;
 mod harness;
 mod heartbeats;
 mod listening;
+mod lists;
 mod pings;
 mod readme;
 mod receiver;
