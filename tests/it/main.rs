@@ -17,6 +17,7 @@ mod harness;
 mod heartbeat_command;
 mod heartbeats;
 mod listening;
+mod lists;
 mod pings;
 mod readme;
 mod receiver;
