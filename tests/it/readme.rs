@@ -420,9 +420,13 @@ fn the_calls_of_the_api_answer_as_the_readme_says() {
     let made: Value = serde_json::from_str(&format!("{made}}}")).unwrap();
     assert_eq!((&made["slug"], &made["interval_seconds"]), (&json!("backup-postgresql"), &json!(86_400)));
     let lines: Vec<&str> = rest.lines().collect();
-    assert_eq!(lines[0], "backup", "the one that is down");
-    assert!(lines[1].starts_with("\"20"), "{lines:?}");
-    let ready: Value = serde_json::from_str(&lines[2..].concat()).unwrap();
+    assert_eq!(lines[..2], ["backup", r#"["30m",["db"]]"#], "the one that is down, and the changed one");
+    assert!(lines[2].starts_with("20") && lines[3] == "new", "{lines:?}");
+    assert!(lines[4].starts_with("backup failed since 20"), "{lines:?}");
+    assert!(lines[5].len() == 36 && lines[6] == "\"test\"", "{lines:?}");
+    let counts = r#"{"total":2,"new":1,"up":0,"late":0,"down":1,"paused":0,"running":0}"#;
+    assert_eq!(lines[7], counts);
+    let ready: Value = serde_json::from_str(&lines[8..].concat()).unwrap();
     assert_eq!((&ready["ready"], &ready["config"]["ok"]), (&json!(true), &json!(true)));
 }
 

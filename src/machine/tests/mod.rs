@@ -20,8 +20,8 @@
 //! | B15 deleting leaves the alert open, and the heartbeat answers on | `deleting_resolves_the_incident`, `what_was_removed_takes_no_ping` |
 //! | B16 durations are wrong by up to a second | `duration_is_exact_to_the_millisecond` |
 //! | B17 one long outage counts once | `one_long_outage_counts_every_period` |
-//! | B18 uptime counts pings, not runs | no uptime yet; runs are counted once: `a_start_and_its_finish_are_one_run` |
-//! | B19 a chart draws failures as late and pings without a start nowhere | no chart yet; `a_lone_finish_is_a_run_without_duration` |
+//! | B18 uptime counts pings, not runs | `days_count_what_the_journal_tells`, `a_period_that_failed_counts_once_however_often_it_was_tried`; runs are counted once: `a_start_and_its_finish_are_one_run` |
+//! | B19 a chart draws failures as late and pings without a start nowhere | `cli`: the chart draws outcomes; `a_lone_finish_is_a_run_without_duration` |
 //! | B20 a full alert queue blocks pings, and a restart loses it | `what_waits_is_due_at_once_after_a_restart_with_the_same_id` |
 //! | B21 the head of a body is kept, and a character cut in two | `model::ping`: `a_body_is_shown_by_its_tail_without_half_characters`; `http`: `a_body_is_kept_by_its_tail_whatever_its_type` |
 //! | B22 X-Forwarded-For is believed from anyone | `http`: `x_forwarded_for_is_believed_only_from_a_trusted_proxy` |
