@@ -51,12 +51,14 @@ impl Lanes {
             if let Some(before) = self.0.get(name) {
                 lane.under_way =
                     before.under_way.iter().copied().filter(|n| outbox.contains_key(n)).collect();
-                let heads = lane.queues.values().filter_map(|queue| queue.front());
                 let waits = |n: &u64| before.ready.iter().find(|(_, other)| other == n).copied();
-                lane.ready = heads
-                    .filter(|n| !lane.under_way.contains(n))
-                    .map(|n| waits(n).unwrap_or((Timestamp::MIN, *n)))
-                    .collect();
+                let first_of = |queue: &VecDeque<u64>| {
+                    let first = queue.front().filter(|n| !lane.under_way.contains(n))?;
+                    // What has come back before one that is under way waits for that, and has no time of its own.
+                    let idle = !queue.iter().any(|n| lane.under_way.contains(n));
+                    waits(first).or(idle.then_some((Timestamp::MIN, *first)))
+                };
+                lane.ready = lane.queues.values().filter_map(first_of).collect();
             }
         }
         lanes
@@ -92,14 +94,14 @@ impl Lanes {
     }
 
     /// Lets the queue of a waiting delivery go on now. Gives those of it that this concerns: the first one, if
-    /// it is not under way, and the one itself.
+    /// nothing of the queue is under way, and the one itself.
     pub(super) fn hurry_queue(&mut self, delivery: &Delivery) -> Vec<u64> {
         let Some(lane) = self.0.get_mut(&delivery.channel) else { return Vec::new() };
         let Some(first) = lane.queues.get(&delivery.slug).and_then(|queue| queue.front().copied()) else {
             return Vec::new();
         };
         let mut hurried = Vec::new();
-        if !lane.under_way.contains(&first) {
+        if !lane.is_under_way(delivery.slug.as_ref()) {
             lane.ready.retain(|(_, number)| *number != first);
             lane.ready.insert((Timestamp::MIN, first));
             hurried.push(first);
@@ -110,15 +112,16 @@ impl Lanes {
         hurried
     }
 
-    /// Takes a delivery in that had been given up: before the younger ones of its queue, so that order holds.
+    /// Takes a delivery in that had been given up: before the younger ones of its queue, so that order holds. If one
+    /// of those is under way, it goes when that has come back.
     pub(super) fn revive(&mut self, delivery: &Delivery) {
         let lane = self.0.entry(delivery.channel.clone()).or_default();
+        let under_way = lane.is_under_way(delivery.slug.as_ref());
         let queue = lane.queues.entry(delivery.slug.clone()).or_default();
         let first = queue.front().copied();
-        let under_way = first.is_some_and(|first| lane.under_way.contains(&first));
-        let place = queue.partition_point(|number| *number < delivery.number).max(usize::from(under_way));
+        let place = queue.partition_point(|number| *number < delivery.number);
         queue.insert(place, delivery.number);
-        if place == 0 {
+        if place == 0 && !under_way {
             lane.ready.retain(|(_, number)| Some(*number) != first);
             lane.ready.insert((Timestamp::MIN, delivery.number));
         }
@@ -136,27 +139,39 @@ impl Lanes {
 
     /// A delivery is no longer under way. `again` is when it is tried again; without, it is done.
     fn settle(&mut self, delivery: &Delivery, again: Option<Timestamp>) {
+        let number = delivery.number;
         let Some(lane) = self.0.get_mut(&delivery.channel) else { return };
-        lane.under_way.remove(&delivery.number);
-        if let Some(at) = again {
-            lane.ready.insert((at, delivery.number));
-            return;
+        lane.under_way.remove(&number);
+        let Some(queue) = lane.queues.get_mut(&delivery.slug) else { return };
+        let was_first = queue.front() == Some(&number);
+        if again.is_none() {
+            queue.retain(|other| *other != number);
         }
-        if let Some(queue) = lane.queues.get_mut(&delivery.slug) {
-            let was_first = queue.front() == Some(&delivery.number);
-            queue.retain(|number| *number != delivery.number);
-            match queue.front() {
-                // Two queues have become one by a rename: whoever is first has its own time.
-                Some(_) if !was_first => {}
-                Some(next) if !lane.under_way.contains(next) => {
-                    lane.ready.insert((Timestamp::MIN, *next));
-                }
-                Some(_) => {}
-                None => {
-                    lane.queues.remove(&delivery.slug);
-                }
+        match (queue.front().copied(), again) {
+            (None, _) => {
+                lane.queues.remove(&delivery.slug);
+            }
+            (Some(first), Some(at)) if first == number => {
+                lane.ready.insert((at, number));
+            }
+            // Two queues have become one by a rename, and the first one has its own time.
+            (Some(first), _) if !was_first && (lane.under_way.contains(&first) || lane.is_ready(first)) => {}
+            // The next one, or one that was given up and has come back before this one meanwhile.
+            (Some(first), _) => {
+                lane.ready.insert((Timestamp::MIN, first));
             }
         }
+    }
+}
+
+impl Lane {
+    fn is_ready(&self, number: u64) -> bool {
+        self.ready.iter().any(|(_, other)| *other == number)
+    }
+
+    fn is_under_way(&self, slug: Option<&Slug>) -> bool {
+        let queue = self.queues.get(&slug.cloned());
+        queue.is_some_and(|queue| queue.iter().any(|number| self.under_way.contains(number)))
     }
 }
 

@@ -1,10 +1,11 @@
 //! What can happen in a world, as numbers that chance draws and that a failing test can be shrunk by.
 
-use overdue::machine::event::Event;
+use overdue::machine::event::{Event, Request};
+use overdue::model::channel::ChannelName;
 use overdue::model::delivery::Verdict;
 use overdue::model::time::Span;
 
-use crate::model::{Ms, Rules, Says, Timing};
+use crate::rules::{Ms, Rules, Says, Timing};
 use crate::world::World;
 
 const SECOND: Ms = 1_000;
@@ -63,7 +64,8 @@ impl World {
             208..=214 => self.crash(act.how, long),
             215..=224 => self.written(),
             225..=244 => self.receivers_answer(act.how),
-            245..=247 => self.lose_or_find_a_channel(),
+            245..=246 => self.lose_or_find_a_channel(),
+            247..=250 => self.request(who, act.how, long),
             _ => self.sync(),
         }
         self.stepped();
@@ -88,6 +90,25 @@ impl World {
             _ => rules.remind_every = Some(secs * 3).filter(|_| how < 128),
         }
         self.reload();
+        self.pass(self.now);
+    }
+
+    /// Somebody wants something by the API.
+    fn request(&mut self, who: usize, how: u8, long: Ms) {
+        self.pass(self.now);
+        match how % 4 {
+            0 => self.pause(who, Some(long * SECOND).filter(|long| how < 128 && *long > 0)),
+            1 => self.resume(who),
+            2 => {
+                let core = &self.machine.state().core;
+                let all = core.outbox.values().chain(&core.ended).map(|delivery| delivery.id);
+                let all: Vec<_> = all.collect();
+                if let Some(delivery) = all.get(usize::from(how) % all.len().max(1)) {
+                    self.want(Request::Retry { delivery: *delivery });
+                }
+            }
+            _ => self.want(Request::Test { channel: ChannelName::new("a") }),
+        }
         self.pass(self.now);
     }
 

@@ -7,7 +7,8 @@ use overdue::model::run::Outcome as End;
 use overdue::model::time::Span;
 
 use crate::disk::assert_same;
-use crate::model::{Cause, Incident, Model, Ms, Outcome};
+use crate::model::{Cause, Incident, Model, Outcome};
+use crate::rules::Ms;
 use crate::world::{EPOCH, World, at, ms, slug_of};
 
 type Ended = (Option<u8>, Option<Ms>, Outcome, Option<Ms>, Option<u8>);

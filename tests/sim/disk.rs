@@ -19,7 +19,7 @@ use overdue::store::snapshot::SnapshotFiles;
 use overdue::store::{Durability, Journal, Snapshots};
 
 use crate::chance::Chance;
-use crate::model::Ms;
+use crate::rules::Ms;
 
 const OPERATIONS: [Operation; 5] =
     [Operation::Write, Operation::Sync, Operation::Create, Operation::Rename, Operation::SyncFolder];

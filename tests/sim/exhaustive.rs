@@ -1,7 +1,7 @@
 //! Every sequence of five steps, on a few heartbeats: what chance would need a million tries to find.
 //! For speed these worlds keep a list in place of the real store: a restart in them loses nothing that was synced.
 
-use crate::model::{Ms, Rules, Says, Timing};
+use crate::rules::{Ms, Rules, Says, Timing};
 use crate::world::World;
 
 const SECOND: Ms = 1_000;

@@ -8,5 +8,6 @@ mod check;
 mod disk;
 mod exhaustive;
 mod model;
+mod rules;
 mod soak;
 mod world;

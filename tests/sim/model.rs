@@ -2,8 +2,7 @@
 //! contract alone. It keeps everything that ever happened and looks through all of it for each answer.
 //! It never looks into the machine, and must never be mended to agree with it but by the contract's words.
 
-/// Milliseconds.
-pub(crate) type Ms = i64;
+use crate::rules::{Ms, Rules, Says, Timing};
 
 /// The longest settling time: five minutes.
 const SETTLE_MAX: Ms = 300_000;
@@ -11,37 +10,6 @@ const SETTLE_MAX: Ms = 300_000;
 const KEEP_RUNS: usize = 100;
 /// Open runs at the most.
 const OPEN_MAX: usize = 100;
-
-/// When a job is expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Timing {
-    /// This long after the last finish.
-    Interval(Ms),
-    /// At each multiple of so many minutes of the hour.
-    Minutes(Ms),
-}
-
-/// How a heartbeat is declared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rules {
-    pub(crate) timing: Timing,
-    pub(crate) grace: Ms,
-    pub(crate) max_runtime: Ms,
-    pub(crate) paused: bool,
-    pub(crate) await_first_ping: bool,
-    pub(crate) resume_on_ping: bool,
-    pub(crate) remind_every: Option<Ms>,
-}
-
-/// What a ping says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Says {
-    Success,
-    Start,
-    Fail,
-    Exit(u8),
-    Log,
-}
 
 /// A run's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +70,7 @@ pub(crate) struct Model {
     last_finish: Option<Ms>,
     seen: bool,
     paused: bool,
+    paused_until: Option<Ms>,
     removed: bool,
     /// It was down when it left: put back it is `up`, though it may never have been pinged.
     up_again: bool,
@@ -127,6 +96,7 @@ impl Model {
             last_finish: None,
             seen: false,
             paused: rules.paused,
+            paused_until: None,
             removed: false,
             up_again: false,
             due: None,
@@ -229,7 +199,8 @@ impl Model {
 
     /// The next instant at which anything passes by itself.
     pub(crate) fn next_passing(&self) -> Option<Ms> {
-        [self.next_deadline(), self.remind_at()].into_iter().flatten().min()
+        let pause_over = self.paused_until.filter(|_| !self.removed);
+        [self.next_deadline(), self.remind_at(), pause_over].into_iter().flatten().min()
     }
 
     /// Runs that ended long ago are not asked for any more.
@@ -257,6 +228,8 @@ impl Model {
                 self.failures += 1;
                 self.due = self.due.map(|due| self.next_after(due));
                 self.down(Cause::Missed, None, at);
+            } else if self.paused {
+                self.resume(at);
             } else {
                 self.alerts.push(Alert::Reminder);
                 self.remind_again(at);
@@ -418,9 +391,10 @@ impl Model {
         self.last_finish.map_or(self.counted_from, |finish| finish.max(self.counted_from))
     }
 
-    fn pause(&mut self, at: Ms) {
+    pub(crate) fn pause(&mut self, at: Ms, until: Option<Ms>) {
         if !self.paused {
             self.paused = true;
+            self.paused_until = until;
             self.up_again = false;
             self.abandon_all();
             self.resolve(at, "paused");
@@ -428,9 +402,10 @@ impl Model {
         }
     }
 
-    fn resume(&mut self, at: Ms) {
+    pub(crate) fn resume(&mut self, at: Ms) {
         if self.paused {
             self.paused = false;
+            self.paused_until = None;
             self.counted_from = self.counted_from.max(at);
             self.count_due_from(self.counted_from);
         }
@@ -461,7 +436,7 @@ impl Model {
             self.edit(&before, at);
         }
         if rules.paused && !before.paused {
-            self.pause(at);
+            self.pause(at, None);
         } else if !rules.paused && before.paused {
             self.resume(at);
         }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::acts::{Act, heartbeats};
 use crate::chance::Chance;
 use crate::disk::{Seen, assert_starts};
-use crate::model::Ms;
+use crate::rules::Ms;
 use crate::world::World;
 
 const DAY: Ms = 86_400_000;

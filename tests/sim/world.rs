@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use overdue::machine::Machine;
 use overdue::machine::effect::Effect;
-use overdue::machine::event::{Event, Reload, Ticket};
+use overdue::machine::event::{Event, Reload, Request, Ticket};
 use overdue::machine::record::Record;
 use overdue::machine::state::State;
 use overdue::model::channel::{Channel, ChannelName};
@@ -23,7 +23,8 @@ use overdue::model::time::{Span, Timestamp};
 use uuid::Uuid;
 
 use crate::disk::{Disk, Seen, Start, assert_starts, replay};
-use crate::model::{Alert, Model, Ms, Rules, Says, Timing};
+use crate::model::{Alert, Model};
+use crate::rules::{Ms, Rules, Says, Timing};
 
 /// 2026-01-01T00:00:00Z: instant 0 of every world.
 pub(crate) const EPOCH: Ms = 1_767_225_600_000;
@@ -219,6 +220,25 @@ impl World {
     fn blind(&mut self, from: Ms, to: Ms) {
         self.windows.push((from, to));
         self.models.iter_mut().flatten().for_each(|model| model.blind(from, to));
+    }
+
+    pub(crate) fn want(&mut self, request: Request) {
+        self.handle(Event::Request(Box::new(request)));
+    }
+
+    pub(crate) fn pause(&mut self, number: usize, lasts: Option<Ms>) {
+        let span = lasts.map(Span::from_millis);
+        self.want(Request::Pause { target: Target::Slug(slug_of(number)), span });
+        if let Some(model) = self.models[number].as_mut().filter(|model| !model.is_removed()) {
+            model.pause(self.now, lasts.map(|lasts| self.now + lasts));
+        }
+    }
+
+    pub(crate) fn resume(&mut self, number: usize) {
+        self.want(Request::Resume { target: Target::Slug(slug_of(number)) });
+        if let Some(model) = self.models[number].as_mut().filter(|model| !model.is_removed()) {
+            model.resume(self.now);
+        }
     }
 
     pub(crate) fn ping(&mut self, number: usize, says: Says, rid: Option<u8>) {
@@ -418,6 +438,9 @@ impl World {
     /// Takes down what a record says was told.
     fn tell(&mut self, record: &Record) {
         let Record::Alerted(alerted) = record else { return };
+        if alerted.slug.is_none() {
+            return;
+        }
         let number = (0..self.alerts.len()).find(|number| alerted.slug == Some(slug_of(*number)));
         self.alerts[number.expect("it speaks of one of ours")].push(match alerted.alert {
             Told::Opened => Alert::Opened,

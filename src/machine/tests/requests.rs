@@ -211,6 +211,27 @@ fn a_delivery_that_was_given_up_goes_before_the_younger_ones() {
 }
 
 #[test]
+fn a_delivery_that_comes_back_waits_for_the_one_under_way_and_goes_before_it_tries_again() {
+    for verdict in [failed(), delivered()] {
+        let mut desk = desk();
+        desk.ping("made", Fail);
+        desk.ping("made", Success);
+        let opened = desk.sent[0].clone();
+        desk.answer(&opened, refused());
+        let resolved = desk.sent[0].clone();
+        desk.retry(&opened);
+        desk.retry(&resolved);
+        assert_eq!(desk.sent.iter().map(|d| d.id).collect::<Vec<_>>(), [resolved.id], "one at a time");
+        let again = verdict == failed();
+        desk.answer(&resolved, verdict);
+        assert_eq!(desk.sent.iter().map(|d| d.id).collect::<Vec<_>>(), [opened.id]);
+        desk.answer_all(&delivered());
+        assert_eq!(desk.sent.len(), usize::from(again), "and the other one after it");
+        desk.assert_replays();
+    }
+}
+
+#[test]
 fn a_delivery_that_waits_is_tried_now_and_what_is_before_it() {
     let mut desk = desk();
     desk.ping("made", Fail);
