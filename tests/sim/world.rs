@@ -122,6 +122,7 @@ impl World {
             self.tell(&record);
             self.records.push(Arc::new(record));
         }
+        transition.effects.iter().for_each(|effect| self.check_order(effect));
         self.held.extend(transition.effects);
     }
 
@@ -175,12 +176,17 @@ impl World {
         for other in others {
             assert_ne!(other.slug, delivery.slug, "one at a time of a heartbeat and channel");
         }
+        self.in_flight.push(delivery);
+    }
+
+    /// Of those that wait when one is sent, it is the first. Somebody may want an older one again before it leaves.
+    fn check_order(&self, effect: &Effect) {
+        let Effect::Deliver(delivery) = effect else { return };
         for earlier in self.left.range(..delivery.number).map(|(number, _)| number) {
             let waits = self.machine.state().core.outbox.get(earlier);
             let same = waits.is_some_and(|e| e.slug == delivery.slug && e.channel == delivery.channel);
             assert!(!same, "none overtakes an earlier one");
         }
-        self.in_flight.push(delivery);
     }
 
     pub(crate) fn answer(&mut self, index: usize, verdict: Verdict) {

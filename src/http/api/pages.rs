@@ -3,6 +3,7 @@
 
 use http::StatusCode;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use warp::reply::Response;
 
 use crate::engine::handle::Refused;
@@ -12,6 +13,9 @@ use crate::machine::view::{Page, View};
 
 /// Items from which on a page is written on another thread: a hundred take about 0.3 ms.
 const LONG: usize = 100;
+
+/// Long pages that are written at the same time: more would only take the cores from those who ping.
+static WRITERS: Semaphore = Semaphore::const_new(2);
 
 /// Gathers a page of at most `limit` items, and says where the next one begins.
 pub(super) async fn gather<E, T, C>(
@@ -45,6 +49,11 @@ pub(super) async fn answer(
     if length < LONG {
         return Ok(json_response(StatusCode::OK, &list));
     }
-    let written = tokio::task::spawn_blocking(move || json_response(StatusCode::OK, &list));
+    let turn = WRITERS.acquire().await.map_err(|_| Refused::Stopped)?;
+    let written = tokio::task::spawn_blocking(move || {
+        let response = json_response(StatusCode::OK, &list);
+        drop(turn);
+        response
+    });
     written.await.map_err(|_| Refused::Stopped.into())
 }
