@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::problem::closest;
 use crate::config::raw::{Item, Reader, Section};
-use crate::config::server::name;
 use crate::model::channel::ChannelName;
 use crate::model::heartbeat::{Defaults, Draft, Partial};
 use crate::model::id::parse_uuid;
 use crate::model::ping::Method;
 use crate::model::schedule::{ScheduleError, Timing};
+use crate::model::text::{self, TextError};
 use crate::model::time::Span;
 
 /// Keys that `[defaults]` knows too.
@@ -94,8 +94,9 @@ pub(super) fn draft(
 ) -> Option<Draft> {
     section.known(reader, &HEARTBEAT, &SLIPS);
     let rest = partial(reader, known, section);
-    let name = section.get("name").and_then(|item| line(reader, &item));
-    let description = section.get("description").and_then(|item| description(reader, &item));
+    let name = section.get("name").and_then(|item| ruled(reader, &item, item.name, text::line));
+    let description =
+        section.get("description").and_then(|item| ruled(reader, &item, item.name, text::description));
     let uuid = section.get("uuid").and_then(|item| uuid(reader, &item));
     let (timing, item) = timing(reader, section)?;
     let zone = rest.timezone.as_ref().or(defaults.timezone.as_ref()).map_or("UTC", String::as_str);
@@ -116,7 +117,7 @@ fn partial(reader: &mut Reader<'_>, known: &mut Known<'_>, section: &Section<'_>
     };
     Partial {
         tags: section.get("tags").and_then(|item| tags(reader, &item)),
-        host: section.get("host").and_then(|item| line(reader, &item)),
+        host: section.get("host").and_then(|item| ruled(reader, &item, item.name, text::line)),
         timezone: section.get("timezone").and_then(|item| timezone(reader, known, &item)),
         grace: span(reader, "grace", Span::ZERO),
         max_runtime: span(reader, "max_runtime", second),
@@ -153,7 +154,7 @@ fn timing<'t>(reader: &mut Reader<'_>, section: &Section<'t>) -> Option<(Timing,
     }
     let timing = match first.name {
         "interval" => Timing::Interval(first.span(reader, Timing::INTERVAL)?),
-        "cron" => Timing::Cron(first.str(reader)?.to_owned()),
+        "cron" => Timing::Cron(ruled(reader, &first, first.name, text::expression)?),
         _ => {
             let what = "on_calendar is not supported yet; write the schedule as cron";
             reader.problems.add(first.key_place().problem(what, Some("cron = \"0 2 * * *\"".to_owned())));
@@ -234,40 +235,35 @@ fn channels(reader: &mut Reader<'_>, known: &Known<'_>, item: &Item<'_>) -> Opti
     Some(names)
 }
 
-/// A name of one line: it stands in log lines, on terminals and in messages.
-fn line(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<String> {
-    let text = name(reader, item)?;
-    without_control(reader, item, item.name, text.chars().find(|letter| letter.is_control()))?;
-    Some(text)
-}
-
-fn description(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<String> {
+/// A text that must be as `rule` says.
+fn ruled(
+    reader: &mut Reader<'_>,
+    item: &Item<'_>,
+    what: &str,
+    rule: fn(&str) -> Result<(), TextError>,
+) -> Option<String> {
     let text = item.str(reader)?;
-    let control = text.replace("\r\n", "\n").chars().find(|letter| letter.is_control() && *letter != '\n');
-    without_control(reader, item, item.name, control)?;
-    Some(text.to_owned())
-}
-
-/// `None`, and told, when one was found.
-fn without_control(reader: &mut Reader<'_>, item: &Item<'_>, what: &str, found: Option<char>) -> Option<()> {
-    let Some(control) = found else { return Some(()) };
-    let problem = match control {
-        '\n' | '\r' => format!("{what} must be one line"),
-        _ => format!("{what} must hold no control character such as {control:?}"),
-    };
-    item.problem(reader, problem);
-    None
+    match rule(text) {
+        Ok(()) => Some(text.to_owned()),
+        Err(error) => {
+            item.problem(reader, format!("{what} {error}"));
+            None
+        }
+    }
 }
 
 fn tags(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<Vec<String>> {
+    let items = item.list(reader, "words")?;
+    if items.len() > text::TAGS_MAX {
+        item.problem(reader, format!("a heartbeat has at most {} tags", text::TAGS_MAX));
+        return None;
+    }
     let mut tags: Vec<String> = Vec::new();
-    for (text, item) in item.strs(reader, "words")? {
-        if text.chars().count() > 255 {
-            item.problem(reader, "a tag must have at most 255 characters");
-        } else if let Some(control) = text.chars().find(|letter| letter.is_control()) {
-            without_control(reader, &item, "a tag", Some(control));
-        } else if !tags.iter().any(|tag| tag == text) {
-            tags.push(text.to_owned());
+    for item in items {
+        if let Some(tag) = ruled(reader, &item, "a tag", text::tag)
+            && !tags.contains(&tag)
+        {
+            tags.push(tag);
         }
     }
     Some(tags)

@@ -283,7 +283,7 @@ fn api_keys(reader: &mut Reader<'_>, item: &Item<'_>) -> Vec<ApiKey> {
 }
 
 /// A name for people: 1 to 255 characters.
-pub(super) fn name(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<String> {
+fn name(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<String> {
     let text = item.str(reader)?;
     let length = text.chars().count();
     if text.trim().is_empty() || length > 255 {

@@ -30,6 +30,11 @@ impl Outside for Outlet {
                 channel,
                 "the heartbeat names a channel that is not in the config: its alerts go to the log"
             ),
+            Tale::UrlTaken { slug, other } => tracing::warn!(
+                heartbeat = slug,
+                "the ping URL that follows from its slug belongs to {other}, which the API made with this UUID; it \
+                 has another one. See overdue status {slug}, or give it a uuid in the config"
+            ),
             Tale::Incident { summary } => tracing::info!("{summary}"),
             Tale::Reloaded { added, changed, removed } => {
                 tracing::info!("config in force: {added} added, {changed} changed, {removed} removed");

@@ -13,6 +13,9 @@ use warp::reply::Response;
 
 use crate::engine::handle::Refused;
 
+/// Characters of a wrong field's name that an error repeats.
+const FIELD_MAX: usize = 100;
+
 /// Why a request was not answered as it wished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -39,7 +42,8 @@ impl Failure {
     /// 400, and what is wrong with which field.
     pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
         let failure = Self::new(StatusCode::BAD_REQUEST, "invalid_field", message);
-        Self { field: Some(field.to_owned()), ..failure }
+        // Whoever sends a name without end is not sent it back whole.
+        Self { field: Some(field.chars().take(FIELD_MAX).collect()), ..failure }
     }
 
     /// 404.

@@ -1,6 +1,7 @@
 //! `State::apply`: the only place where the state changes. Total: a record that does not fit (its
 //! heartbeat is gone) changes nothing. It decides nothing: what follows from a fact is in the record.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::machine::apply::runs::{end_runs, finished, started};
@@ -115,7 +116,13 @@ impl State {
         if uuid_before != heartbeat.uuid {
             self.by_uuid.remove(&uuid_before, place);
         }
-        self.by_uuid.insert(heartbeat.uuid, place);
+        let holder = self.by_uuid.find(&heartbeat.uuid).and_then(|holder| self.beats.at(holder));
+        // The machine gives no two the same; should a journal do so, the one that is reached by it stays so.
+        if !holder
+            .is_some_and(|holder| holder.removed_at.is_none() && holder.heartbeat.slug != heartbeat.slug)
+        {
+            self.by_uuid.insert(heartbeat.uuid, place);
+        }
     }
 
     fn renamed(&mut self, at: Timestamp, moves: &[Move]) {
@@ -139,10 +146,10 @@ impl State {
                 self.by_slug.insert((*to).clone(), *place);
             }
         }
-        for delivery in self.core.outbox.values_mut() {
-            let new = delivery.slug.as_ref().and_then(|slug| moves.iter().find(|m| m.from == *slug));
-            if let Some(Move { to, .. }) = new {
-                Arc::make_mut(delivery).slug = Some(to.clone());
+        let new: BTreeMap<&Slug, &Slug> = moves.iter().map(|Move { from, to }| (from, to)).collect();
+        for delivery in self.core.outbox.values_mut().chain(&mut self.core.ended) {
+            if let Some(to) = delivery.slug.as_ref().and_then(|slug| new.get(slug)) {
+                Arc::make_mut(delivery).slug = Some((*to).clone());
             }
         }
     }

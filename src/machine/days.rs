@@ -132,31 +132,30 @@ impl Days {
     }
 
     fn on(&mut self, at: Timestamp, change: impl FnOnce(&mut Day)) {
-        let date = at.as_millis().div_euclid(DAY_MS) as i32;
+        let date = date_of(at);
         match &mut self.last {
             Some(last) if last.date == date => change(last),
             None => change(self.last.insert(Box::new(Day { date, ..Day::default() }))),
-            Some(last) if last.date < date => {
-                let mut days = unpack(&self.past);
-                days.push(std::mem::take(last));
-                days.retain(|day| day.date > date - DAYS);
-                self.past = pack(&days);
-                last.date = date;
-                change(last);
-            }
-            // A ping that was on its way over midnight, or a clock that was set back.
-            Some(last) if last.date - DAYS < date => {
-                let mut days = unpack(&self.past);
+            Some(_) => {
+                let mut days = self.all();
                 let place = days.partition_point(|day| day.date < date);
                 if days.get(place).is_none_or(|day| day.date != date) {
                     days.insert(place, Day { date, ..Day::default() });
                 }
                 change(&mut days[place]);
+                // By number and not by date: a clock that was far ahead or behind for a while must cost nothing
+                // but a few places. Days that have not been are shown to nobody.
+                days.drain(..days.len().saturating_sub(DAYS as usize));
+                self.last = days.pop().map(Box::new);
                 self.past = pack(&days);
             }
-            Some(_) => {}
         }
     }
+}
+
+/// The day of an instant, in UTC.
+pub(crate) fn date_of(at: Timestamp) -> i32 {
+    at.as_millis().div_euclid(DAY_MS) as i32
 }
 
 impl Day {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::machine::effect::{Effect, Tale};
 use crate::machine::event::Reply;
-use crate::machine::record::{Next, Record};
+use crate::machine::record::{Move, Next, Record};
 use crate::machine::{Machine, TURN, Transition};
 use crate::model::channel::ChannelName;
 use crate::model::delivery::{Attempt, Delivery, Verdict};
@@ -32,6 +32,8 @@ struct Lane {
     /// The first ones that are not under way, by when they may go.
     ready: BTreeSet<(Timestamp, u64)>,
     under_way: BTreeSet<u64>,
+    /// Those under way that somebody wants to be tried again at once, should they fail.
+    wished: BTreeSet<u64>,
 }
 
 impl Lanes {
@@ -44,24 +46,16 @@ impl Lanes {
         lanes
     }
 
-    /// The same lanes after heartbeats got new slugs: what is under way stays so.
-    pub(super) fn renamed(&self, outbox: &BTreeMap<u64, Arc<Delivery>>) -> Self {
-        let mut lanes = Self::restore(outbox);
-        for (name, lane) in &mut lanes.0 {
-            if let Some(before) = self.0.get(name) {
-                lane.under_way =
-                    before.under_way.iter().copied().filter(|n| outbox.contains_key(n)).collect();
-                let waits = |n: &u64| before.ready.iter().find(|(_, other)| other == n).copied();
-                let first_of = |queue: &VecDeque<u64>| {
-                    let first = queue.front().filter(|n| !lane.under_way.contains(n))?;
-                    // What has come back before one that is under way waits for that, and has no time of its own.
-                    let idle = !queue.iter().any(|n| lane.under_way.contains(n));
-                    waits(first).or(idle.then_some((Timestamp::MIN, *first)))
-                };
-                lane.ready = lane.queues.values().filter_map(first_of).collect();
+    /// Heartbeats got new slugs, all at once: their queues go along. What is under way stays so.
+    pub(super) fn rename(&mut self, moves: &[Move]) {
+        for lane in self.0.values_mut() {
+            let taken = moves
+                .iter()
+                .filter_map(|Move { from, to }| Some((to, lane.queues.remove(&Some(from.clone()))?)));
+            for (to, queue) in taken.collect::<Vec<_>>() {
+                lane.join(to, queue);
             }
         }
-        lanes
     }
 
     /// Adds a delivery at the end of its queue.
@@ -78,6 +72,12 @@ impl Lanes {
     pub(super) fn queued(&self, channel: &ChannelName, slug: &Slug) -> impl Iterator<Item = u64> {
         let queue = self.0.get(channel).and_then(|lane| lane.queues.get(&Some(slug.clone())));
         queue.into_iter().flatten().copied()
+    }
+
+    /// How many tests of a channel wait or are under way.
+    pub(super) fn tests(&self, channel: &ChannelName) -> usize {
+        let lane = self.0.get(channel).and_then(|lane| lane.queues.get(&None));
+        lane.map_or(0, VecDeque::len)
     }
 
     /// When the next delivery may go.
@@ -101,7 +101,10 @@ impl Lanes {
             return Vec::new();
         };
         let mut hurried = Vec::new();
-        if !lane.is_under_way(delivery.slug.as_ref()) {
+        if lane.is_under_way(delivery.slug.as_ref()) {
+            let queue = lane.queues.get(&delivery.slug).into_iter().flatten();
+            lane.wished.extend(queue.filter(|number| lane.under_way.contains(number)));
+        } else {
             lane.ready.retain(|(_, number)| *number != first);
             lane.ready.insert((Timestamp::MIN, first));
             hurried.push(first);
@@ -142,6 +145,7 @@ impl Lanes {
         let number = delivery.number;
         let Some(lane) = self.0.get_mut(&delivery.channel) else { return };
         lane.under_way.remove(&number);
+        let again = if lane.wished.remove(&number) { again.map(|_| Timestamp::MIN) } else { again };
         let Some(queue) = lane.queues.get_mut(&delivery.slug) else { return };
         let was_first = queue.front() == Some(&number);
         if again.is_none() {
@@ -165,6 +169,23 @@ impl Lanes {
 }
 
 impl Lane {
+    /// Puts a queue where another may be already: they become one, in the order of their numbers.
+    fn join(&mut self, slug: &Slug, moved: VecDeque<u64>) {
+        let queue = self.queues.entry(Some(slug.clone())).or_default();
+        if queue.is_empty() {
+            *queue = moved;
+            return;
+        }
+        queue.extend(moved);
+        queue.make_contiguous().sort_unstable();
+        let Some(first) = queue.front().copied() else { return };
+        // Of two that were first only one is: it keeps its time, or waits for the one that is under way.
+        self.ready.retain(|(_, number)| *number == first || queue.binary_search(number).is_err());
+        if !self.is_under_way(Some(slug)) && !self.is_ready(first) {
+            self.ready.insert((Timestamp::MIN, first));
+        }
+    }
+
     fn is_ready(&self, number: u64) -> bool {
         self.ready.iter().any(|(_, other)| *other == number)
     }

@@ -31,6 +31,13 @@ pub enum Tale {
         /// Which channel.
         channel: String,
     },
+    /// The ping URL that the config gives a heartbeat is another's, so it has one of its own (WARN).
+    UrlTaken {
+        /// Which heartbeat.
+        slug: String,
+        /// Whose URL it is.
+        other: String,
+    },
     /// An incident opened or resolved (INFO).
     Incident {
         /// One sentence.

@@ -104,6 +104,8 @@ pub enum Request {
         draft: Draft,
         /// What it was worked into.
         edition: Edition,
+        /// Whether the change speaks of the pause: then that is as it says from now on.
+        pauses: bool,
     },
     /// That a heartbeat go.
     Delete {
@@ -153,6 +155,17 @@ pub enum Expected {
     Nothing,
 }
 
+impl Expected {
+    /// Whether a heartbeat that is there, and of which this is said, is expected.
+    pub fn holds(&self, edition: Edition) -> bool {
+        match self {
+            Self::Anything | Self::Something => true,
+            Self::OneOf(editions) => editions.contains(&edition),
+            Self::Nothing => false,
+        }
+    }
+}
+
 /// What the machine answers to whoever sent the event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Reply {
@@ -195,6 +208,9 @@ pub enum Conflict {
     /// It is no longer, or not yet, what the change was made for.
     #[error("it is not what the change was made for")]
     Stale,
+    /// Enough tests of the channel wait already.
+    #[error("tests of the channel wait already")]
+    TestsWait,
     /// The delivery arrived already.
     #[error("it was delivered already")]
     Delivered,

@@ -167,15 +167,11 @@ impl Machine {
 
     /// The channels of a heartbeat. One that is gone (a heartbeat made by the API may name it) falls to the log.
     fn channels_of(&self, place: u32, out: &mut Transition) -> Vec<ChannelName> {
+        self.tell_gone_channels(place, out);
         let Some(beat) = self.beat(place) else { return Vec::new() };
         let mut names = Vec::with_capacity(beat.heartbeat.channels.len().max(1));
         for name in &beat.heartbeat.channels {
-            let known = self.has_channel(name);
-            if !known {
-                let (slug, channel) = (beat.heartbeat.slug.to_string(), name.to_string());
-                out.effects.push(Effect::Tell(Tale::ChannelGone { slug, channel }));
-            }
-            let name = if known { name.clone() } else { ChannelName::new(ChannelName::LOG) };
+            let name = if self.has_channel(name) { name.clone() } else { ChannelName::new(ChannelName::LOG) };
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -184,6 +180,15 @@ impl Machine {
             names.push(ChannelName::new(ChannelName::LOG));
         }
         names
+    }
+
+    /// Warns of channels that are not in the config any more.
+    pub(super) fn tell_gone_channels(&self, place: u32, out: &mut Transition) {
+        let Some(beat) = self.beat(place) else { return };
+        for name in beat.heartbeat.channels.iter().filter(|name| !self.has_channel(name)) {
+            let (slug, channel) = (beat.heartbeat.slug.to_string(), name.to_string());
+            out.effects.push(Effect::Tell(Tale::ChannelGone { slug, channel }));
+        }
     }
 
     /// Whether alerts can go to a channel of this name.

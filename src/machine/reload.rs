@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::machine::beat::{Beat, Standing};
 use crate::machine::effect::{Effect, Tale};
 use crate::machine::event::{Reload, Reply};
@@ -21,6 +23,7 @@ pub(super) struct Progress {
     heartbeats: Declarations,
     stage: Stage,
     seen: Vec<bool>,
+    channels_changed: bool,
     added: usize,
     changed: usize,
     removed: usize,
@@ -37,6 +40,7 @@ impl Machine {
     /// Takes a config. A reload that was under way is superseded: what it has not done, this one does.
     pub(super) fn reloaded(&mut self, reload: Reload, now: Timestamp, out: &mut Transition) -> Reply {
         let Reload { settings, channels, heartbeats } = reload;
+        let channels_changed = self.state.core.channels != channels;
         if self.state.core.settings != settings || self.state.core.channels != channels {
             self.commit(Record::Configured { at: now, settings: Box::new(settings), channels }, out);
             let state = &self.state;
@@ -48,6 +52,7 @@ impl Machine {
             heartbeats,
             stage: Stage::Declare(0),
             seen: Vec::new(),
+            channels_changed,
             added: 0,
             changed: 0,
             removed: 0,
@@ -105,8 +110,8 @@ impl Machine {
                 self.remove(place, now, out);
             }
         }
+        self.lanes.rename(&moves);
         self.commit(Record::Renamed { at: now, moves }, out);
-        self.lanes = self.lanes.renamed(&self.state.core.outbox);
     }
 
     fn declare_from_config(
@@ -127,6 +132,17 @@ impl Machine {
             (adopted.uuid, adopted.uuid_explicit) = (beat.heartbeat.uuid, beat.heartbeat.uuid_explicit);
             heartbeat = Arc::new(adopted);
         }
+        if let Some(other) = self.other_holder(&heartbeat) {
+            // An API heartbeat has it, under another slug. No two may have one URL, and a crontab has that one.
+            let mut another = heartbeat.as_ref().clone();
+            another.uuid = Uuid::new_v5(&heartbeat.uuid, heartbeat.slug.as_str().as_bytes());
+            if known.and_then(|place| self.beat(place)).is_none_or(|beat| beat.heartbeat.uuid != another.uuid)
+            {
+                let (slug, other) = (heartbeat.slug.to_string(), other.to_string());
+                out.effects.push(Effect::Tell(Tale::UrlTaken { slug, other }));
+            }
+            heartbeat = Arc::new(another);
+        }
         let lived = known.and_then(|place| self.beat(place)).is_some_and(|beat| beat.removed_at.is_none());
         let draft = known.and_then(|place| self.beat(place)).and_then(|beat| beat.draft.clone());
         let changed = self.declare(&heartbeat, Source::Config, draft, now, out);
@@ -138,6 +154,13 @@ impl Machine {
             }
             progress.seen[place as usize] = true;
         }
+    }
+
+    /// The slug of another living heartbeat that has the derived UUID of this one.
+    fn other_holder(&self, heartbeat: &Declaration) -> Option<Slug> {
+        let holder = self.beat(self.state.by_uuid.find(&heartbeat.uuid)?)?;
+        let is_other = holder.removed_at.is_none() && holder.heartbeat.slug != heartbeat.slug;
+        (is_other && !heartbeat.uuid_explicit).then(|| holder.heartbeat.slug.clone())
     }
 
     /// Looks at one place after all declarations: who is not declared leaves, who was made by the API
@@ -153,6 +176,9 @@ impl Machine {
                 }
                 (Source::Api, Some(draft)) => {
                     let slug = beat.heartbeat.slug.clone();
+                    if progress.channels_changed {
+                        self.tell_gone_channels(place, out);
+                    }
                     let settled = self.settle(&draft, slug);
                     let changed = self.declare(&Arc::new(settled), Source::Api, Some(draft), now, out);
                     progress.changed += usize::from(changed);

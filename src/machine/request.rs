@@ -10,7 +10,7 @@ use crate::machine::record::{Alerted, Move, Record};
 use crate::machine::{Machine, Transition};
 use crate::model::channel::ChannelName;
 use crate::model::delivery::{Delivery, DeliveryState};
-use crate::model::heartbeat::{Draft, Source};
+use crate::model::heartbeat::{Declaration, Draft, Source};
 use crate::model::id::{DeliveryId, IncidentId, Slug};
 use crate::model::incident::Alert;
 use crate::model::ping::Target;
@@ -19,19 +19,22 @@ use crate::model::time::{Span, Timestamp};
 /// Heartbeats at the most.
 const HEARTBEATS_MAX: usize = 1_000_000;
 
+/// Tests of a channel that wait at the most: they go one after the other, and a receiver may hang.
+const TESTS_MAX: usize = 8;
+
 impl Machine {
     pub(super) fn request(&mut self, request: Request, now: Timestamp, out: &mut Transition) -> Reply {
         let done = match request {
             Request::Create { slug, draft } => self.create(slug, draft, now, out),
             Request::Replace { target, draft, expected } => self.replace(&target, draft, &expected, now, out),
-            Request::Amend { target, draft, edition } => match self.state.find_living(&target) {
-                Some(place) => self.amend(place, draft, &Expected::OneOf(vec![edition]), now, out),
+            Request::Amend { target, draft, edition, pauses } => match self.state.find_living(&target) {
+                Some(place) => self.amend(place, draft, &Expected::OneOf(vec![edition]), pauses, now, out),
                 None => Ok(Reply::Unknown),
             },
             Request::Delete { target, expected } => self.delete(&target, &expected, now, out),
             Request::Pause { target, span } => Ok(self.pause_by_request(&target, span, now, out)),
             Request::Resume { target } => Ok(self.resume_by_request(&target, now, out)),
-            Request::Test { channel } => Ok(self.test(&channel, now, out)),
+            Request::Test { channel } => self.test(&channel, now, out),
             Request::Retry { delivery } => self.retry(delivery, now, out),
         };
         done.unwrap_or_else(Reply::Conflict)
@@ -50,7 +53,8 @@ impl Machine {
         if self.state.living() >= HEARTBEATS_MAX {
             return Err(Conflict::Full);
         }
-        self.declare_draft(slug.clone(), draft, now, out)?;
+        // Whatever it was when it was deleted: it is paused only when that is said now.
+        self.declare_draft(slug.clone(), draft, true, now, out)?;
         Ok(Reply::Created(slug))
     }
 
@@ -67,7 +71,8 @@ impl Machine {
             (Some((place, beat)), _) => {
                 // Its URL is in somebody's crontab: it goes only when another one is asked for.
                 draft.uuid = draft.uuid.or(beat.heartbeat.uuid_explicit.then_some(beat.heartbeat.uuid));
-                self.amend(place, draft, expected, now, out)
+                let pauses = draft.rest.paused.is_some();
+                self.amend(place, draft, expected, pauses, now, out)
             }
             (None, Target::Uuid(_)) => Ok(Reply::Unknown),
             (None, Target::Slug(slug)) => match expected {
@@ -82,6 +87,7 @@ impl Machine {
         place: u32,
         draft: Draft,
         expected: &Expected,
+        pauses: bool,
         now: Timestamp,
         out: &mut Transition,
     ) -> Result<Reply, Conflict> {
@@ -89,29 +95,53 @@ impl Machine {
         may_change(beat, expected)?;
         let slug = beat.heartbeat.slug.clone();
         self.pass(place, now, now, out);
-        self.declare_draft(slug.clone(), draft, now, out)?;
+        self.declare_draft(slug.clone(), draft, pauses, now, out)?;
         Ok(Reply::Changed(slug))
     }
 
+    /// Makes a heartbeat be as it was said, and if `pauses`, be paused or not as that says.
     fn declare_draft(
         &mut self,
         slug: Slug,
         draft: Draft,
+        pauses: bool,
         now: Timestamp,
         out: &mut Transition,
     ) -> Result<(), Conflict> {
         let heartbeat = self.settle(&draft, slug);
-        let other = self.state.by_uuid.find(&heartbeat.uuid).and_then(|place| self.beat(place));
-        if let Some(other) = other.filter(|other| other.heartbeat.slug != heartbeat.slug) {
-            if other.removed_at.is_none() || self.state.find(heartbeat.slug.as_str()).is_some() {
-                return Err(Conflict::Uuid);
-            }
-            // The URL of one that was deleted, under another slug: its history comes along, as in the config.
-            let moves = vec![Move { from: other.heartbeat.slug.clone(), to: heartbeat.slug.clone() }];
-            self.commit(Record::Renamed { at: now, moves }, out);
-            self.lanes = self.lanes.renamed(&self.state.core.outbox);
-        }
+        self.make_way_for(&heartbeat, now, out)?;
+        let (slug, shall_pause) = (heartbeat.slug.clone(), heartbeat.paused);
         self.declare(&heartbeat.into(), Source::Api, Some(draft.into()), now, out);
+        if let Some(place) = self.state.find(slug.as_str()).filter(|_| pauses) {
+            let is_paused = self.beat(place).is_some_and(|beat| beat.standing == Standing::Paused);
+            match (shall_pause, is_paused) {
+                (true, false) => self.pause(place, None, now, out),
+                (false, true) => self.resume(place, now, out),
+                (true, true) | (false, false) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Sees to it that no other heartbeat has the UUID.
+    fn make_way_for(
+        &mut self,
+        heartbeat: &Declaration,
+        now: Timestamp,
+        out: &mut Transition,
+    ) -> Result<(), Conflict> {
+        let holder = self.state.by_uuid.find(&heartbeat.uuid).and_then(|place| self.beat(place));
+        let Some(holder) = holder.filter(|holder| holder.heartbeat.slug != heartbeat.slug) else {
+            return Ok(());
+        };
+        let slug_lives = self.state.find_living(&Target::Slug(heartbeat.slug.clone())).is_some();
+        if holder.removed_at.is_none() || slug_lives {
+            return Err(Conflict::Uuid);
+        }
+        // The URL of one that was deleted, under another slug: its history comes along, as in the config.
+        let moves = vec![Move { from: holder.heartbeat.slug.clone(), to: heartbeat.slug.clone() }];
+        self.lanes.rename(&moves);
+        self.commit(Record::Renamed { at: now, moves }, out);
         Ok(())
     }
 
@@ -162,9 +192,17 @@ impl Machine {
         Reply::Changed(slug)
     }
 
-    fn test(&mut self, channel: &ChannelName, now: Timestamp, out: &mut Transition) -> Reply {
+    fn test(
+        &mut self,
+        channel: &ChannelName,
+        now: Timestamp,
+        out: &mut Transition,
+    ) -> Result<Reply, Conflict> {
         if !self.has_channel(channel) {
-            return Reply::Unknown;
+            return Ok(Reply::Unknown);
+        }
+        if self.lanes.tests(channel) >= TESTS_MAX {
+            return Err(Conflict::TestsWait);
         }
         let incident = IncidentId(self.fresh_id());
         let base_url = &self.state.core.settings.base_url;
@@ -187,7 +225,7 @@ impl Machine {
         if let Some(delivery) = self.state.core.outbox.get(&number) {
             self.lanes.queue(delivery);
         }
-        Reply::Queued(id)
+        Ok(Reply::Queued(id))
     }
 
     fn retry(&mut self, id: DeliveryId, now: Timestamp, out: &mut Transition) -> Result<Reply, Conflict> {
@@ -231,12 +269,7 @@ fn may_change(beat: &Beat, expected: &Expected) -> Result<(), Conflict> {
     if beat.source == Source::Config {
         return Err(Conflict::Declared);
     }
-    let as_expected = match expected {
-        Expected::Anything | Expected::Something => true,
-        Expected::OneOf(editions) => editions.contains(&Edition::of(beat)),
-        Expected::Nothing => false,
-    };
-    if as_expected { Ok(()) } else { Err(Conflict::Stale) }
+    if expected.holds(Edition::of(beat)) { Ok(()) } else { Err(Conflict::Stale) }
 }
 
 impl Edition {

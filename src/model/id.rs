@@ -26,17 +26,21 @@ pub enum SlugError {
 }
 
 impl Slug {
+    /// Whether a text has the shape of a slug; it may still read as a UUID.
+    pub fn is_shaped(text: &str) -> bool {
+        let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let bytes = text.as_bytes();
+        matches!(bytes.first(), Some(&c) if inner(c))
+            && bytes.len() <= 100
+            && bytes.iter().all(|&c| inner(c) || c == b'_' || c == b'-')
+    }
+
     /// Checks and takes a text as a slug.
     ///
     /// # Errors
     /// When the text has not the shape of a slug, or reads as a UUID.
     pub fn new(text: &str) -> Result<Self, SlugError> {
-        let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let bytes = text.as_bytes();
-        let shaped = matches!(bytes.first(), Some(&c) if inner(c))
-            && bytes.len() <= 100
-            && bytes.iter().all(|&c| inner(c) || c == b'_' || c == b'-');
-        if !shaped {
+        if !Self::is_shaped(text) {
             return Err(SlugError::Shape);
         }
         if parse_uuid(text).is_some() {

@@ -11,4 +11,5 @@ pub mod ping;
 pub mod run;
 pub mod schedule;
 pub mod settings;
+pub mod text;
 pub mod time;

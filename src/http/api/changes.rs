@@ -14,7 +14,7 @@ use crate::http::api::{astray, named, no_such_heartbeat, target};
 use crate::http::rejection::{Failure, empty_response};
 use crate::http::seam::Engine;
 use crate::http::{Door, HttpSettings};
-use crate::machine::event::{Conflict, Edition, Expected, Reply, Request as Wish};
+use crate::machine::event::{Conflict, Reply, Request as Wish};
 use crate::machine::view::HeartbeatView;
 use crate::model::id::Slug;
 use crate::model::ping::Target;
@@ -101,16 +101,17 @@ pub(super) async fn merge<E: Engine>(
     request.parameters(&[])?;
     let (name, expected) = (named(name)?, request.expected()?);
     let fields = Fields::read(&request.json(body).await?)?;
+    let pauses = fields.mentions(&["paused"]);
     for _ in 0..ROUNDS {
         let asked = name.clone();
         let found = door.engine.ask(move |view| view.draft(&asked)).await?;
         let (slug, told, edition) = found.ok_or_else(no_such_heartbeat)?;
         let told = told.ok_or_else(|| refused(Conflict::Declared))?;
-        if !holds(&expected, edition) {
+        if !expected.holds(edition) {
             return Err(refused(Conflict::Stale));
         }
         let draft = draft::merge(&fields, told, &slug, settings)?;
-        let wish = Wish::Amend { target: Target::Slug(slug), draft, edition };
+        let wish = Wish::Amend { target: Target::Slug(slug), draft, edition, pauses };
         let reply = door.engine.request(wish).await?;
         // If somebody else was quicker, it is worked into what is there now.
         if reply != Reply::Conflict(Conflict::Stale) {
@@ -192,13 +193,9 @@ pub(super) async fn resume<E: Engine>(
     door: &Door<E>,
     name: &str,
     request: &Request,
-    body: Body,
 ) -> Result<Response, Failure> {
     request.parameters(&[])?;
     let target = target(name)?;
-    if let Some(body) = request.optional_json(body).await? {
-        Fields::read(&body)?.all_known(&[])?;
-    }
     let reply = door.engine.request(Wish::Resume { target }).await?;
     respond(door, reply).await
 }
@@ -207,14 +204,6 @@ async fn slug_of<E: Engine>(door: &Door<E>, name: &str) -> Result<Slug, Failure>
     let name = named(name)?;
     let found = door.engine.ask(move |view| view.heartbeat(&name)).await?;
     Ok(found.ok_or_else(no_such_heartbeat)?.slug)
-}
-
-fn holds(expected: &Expected, edition: Edition) -> bool {
-    match expected {
-        Expected::Anything | Expected::Something => true,
-        Expected::OneOf(editions) => editions.contains(&edition),
-        Expected::Nothing => false,
-    }
 }
 
 async fn respond<E: Engine>(door: &Door<E>, reply: Reply) -> Result<Response, Failure> {
@@ -239,7 +228,10 @@ pub(super) fn refused(conflict: Conflict) -> Failure {
                 "Another heartbeat has this slug. Give another \"slug\", or change that one by PUT or PATCH.";
             on("slug", failure(conflicts, "slug_taken", message))
         }
-        Conflict::Uuid => on("uuid", failure(conflicts, "uuid_taken", "Another heartbeat has this UUID.")),
+        Conflict::Uuid => {
+            let message = "Another heartbeat has this UUID, or one that was deleted and is remembered for keep_removed.";
+            on("uuid", failure(conflicts, "uuid_taken", message))
+        }
         Conflict::Full => failure(
             conflicts,
             "too_many_heartbeats",
@@ -254,6 +246,11 @@ pub(super) fn refused(conflict: Conflict) -> Failure {
             StatusCode::PRECONDITION_FAILED,
             "stale",
             "The heartbeat is not, or no longer, what If-Match or If-None-Match says. Read it again.",
+        ),
+        Conflict::TestsWait => failure(
+            conflicts,
+            "tests_wait",
+            "Eight tests of this channel wait already. Look at them: GET /api/v1/deliveries?status=waiting",
         ),
         Conflict::Delivered => failure(conflicts, "already_delivered", "This delivery arrived already."),
         Conflict::ChannelGone => failure(

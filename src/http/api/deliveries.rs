@@ -10,7 +10,7 @@ use crate::http::Door;
 use crate::http::api::changes::refused;
 use crate::http::api::history::digits;
 use crate::http::api::request::Request;
-use crate::http::api::{astray, pages};
+use crate::http::api::{astray, pages, slug_of};
 use crate::http::rejection::{Failure, json_response};
 use crate::http::seam::Engine;
 use crate::machine::event::{Reply, Request as Wish};
@@ -28,7 +28,7 @@ pub(super) struct DeliveriesQuery {
     status: Option<DeliveryStatus>,
     /// Only those to this channel.
     channel: Option<String>,
-    /// Only those that speak of the heartbeat of this slug.
+    /// Only those that speak of the heartbeat of this slug or UUID, also of one that has left.
     heartbeat: Option<String>,
     /// Only those that speak of this incident.
     #[param(format = Uuid)]
@@ -54,7 +54,8 @@ pub(super) struct DeliveryList {
 ///
 /// Those that wait and the last 1,000 that ended, by when they were queued.
 #[utoipa::path(get, operation_id = "listDeliveries", path = "/api/v1/deliveries", tag = "Deliveries", params(DeliveriesQuery),
-    responses((status = 200, description = "A page.", body = DeliveryList)))]
+    responses((status = 200, description = "A page.", body = DeliveryList),
+        (status = 404, description = "There is no such heartbeat.")))]
 pub(super) async fn list<E: Engine>(door: &Door<E>, request: &Request) -> Result<Response, Failure> {
     let given = request.parameters(&["status", "channel", "heartbeat", "incident", "limit", "cursor"])?;
     let words = [
@@ -65,7 +66,7 @@ pub(super) async fn list<E: Engine>(door: &Door<E>, request: &Request) -> Result
     let filter = DeliveryFilter {
         status: given.word("status", &words)?,
         channel: given.text("channel").map(str::to_owned),
-        heartbeat: given.text("heartbeat").map(str::to_owned),
+        heartbeat: slug_of(door, given.text("heartbeat")).await?.map(String::from),
         incident: given.uuid("incident")?.map(IncidentId),
     };
     let (limit, cursor) = (given.limit()?, given.cursor(|text| digits(text)?.parse::<u64>().ok())?);
@@ -114,7 +115,8 @@ pub(super) async fn retry<E: Engine>(
     params(("channel" = String, Path, description = "The channel's name; `log` is always there.")),
     responses((status = 202, description = "It will be tried.", body = DeliveryView,
             headers(("Location" = String, description = "Where it can be seen."))),
-        (status = 404, description = "There is no such channel.")))]
+        (status = 404, description = "There is no such channel."),
+        (status = 409, description = "Eight tests of it wait already.")))]
 pub(super) async fn test<E: Engine>(
     door: &Door<E>,
     name: &str,

@@ -14,6 +14,7 @@ use crate::model::heartbeat::{Draft, Partial};
 use crate::model::id::{Slug, parse_uuid};
 use crate::model::ping::Method;
 use crate::model::schedule::{ScheduleError, Timing, Zones};
+use crate::model::text;
 use crate::model::time::Span;
 
 /// Every field that a heartbeat may be made with.
@@ -92,12 +93,14 @@ fn merge_into(fields: &Fields, told: Option<Draft>, settings: &HttpSettings) -> 
     };
     Ok(Draft {
         timing,
-        name: pick(fields, &["name"], name, |fields| fields.line("name"))?,
-        description: pick(fields, &["description"], description, read_description)?,
+        name: pick(fields, &["name"], name, |fields| fields.ruled("name", text::line))?,
+        description: pick(fields, &["description"], description, |f| {
+            f.ruled("description", text::description)
+        })?,
         uuid: pick(fields, &["uuid"], uuid, read_uuid)?,
         rest: Partial {
             tags: pick(fields, &["tags"], rest.tags, read_tags)?,
-            host: pick(fields, &["host"], rest.host, |fields| fields.line("host"))?,
+            host: pick(fields, &["host"], rest.host, |fields| fields.ruled("host", text::line))?,
             timezone,
             grace: span(&["grace", "grace_period", "grace_seconds"], rest.grace, Span::ZERO)?,
             max_runtime: span(&["max_runtime", "max_runtime_seconds"], rest.max_runtime, SECOND)?,
@@ -126,7 +129,7 @@ fn at_fault(field: &str, error: &ScheduleError) -> Failure {
 }
 
 fn new_slug(fields: &Fields) -> Result<Slug, Failure> {
-    let Some(name) = fields.line("name")? else {
+    let Some(name) = fields.ruled("name", text::line)? else {
         return Err(Failure::field("name", "A heartbeat needs a name."));
     };
     match fields.text("slug")? {
@@ -148,7 +151,7 @@ fn same_slug(fields: &Fields, slug: &Slug) -> Result<Slug, Failure> {
 }
 
 fn read_timezone(fields: &Fields, zones: &Zones) -> Result<Option<String>, Failure> {
-    let timezone = fields.text("timezone")?;
+    let timezone = fields.ruled("timezone", text::tag)?;
     if let Some(timezone) = &timezone {
         zones.find(timezone).map_err(|error| at_fault("timezone", &error))?;
     }
@@ -178,7 +181,7 @@ fn read_timing(
             let interval = fields.span(&["interval", "interval_seconds"], Timing::INTERVAL)?;
             Timing::Interval(interval.ok_or_else(needed)?)
         }
-        ["cron"] => Timing::Cron(fields.text("cron")?.unwrap_or_default()),
+        ["cron"] => Timing::Cron(fields.ruled("cron", text::expression)?.unwrap_or_default()),
         [only] => return Err(Failure::field(only, "This version knows only \"interval\" and \"cron\".")),
         [first, second, ..] => {
             let message = format!("A heartbeat has one schedule, but {first} is given too.");
@@ -197,24 +200,14 @@ fn read_uuid(fields: &Fields) -> Result<Option<Uuid>, Failure> {
     parse_uuid(&text).map(Some).ok_or_else(|| Failure::field("uuid", "This is no UUID."))
 }
 
-fn read_description(fields: &Fields) -> Result<Option<String>, Failure> {
-    let description = fields.text("description")?;
-    if description.as_ref().is_some_and(|text| text.chars().any(|c| c.is_control() && !"\r\n".contains(c))) {
-        return Err(Failure::field("description", "This must hold no control characters but line ends."));
-    }
-    Ok(description)
-}
-
 fn read_tags(fields: &Fields) -> Result<Option<Vec<String>>, Failure> {
     let Some(words) = fields.words("tags")? else { return Ok(None) };
-    if words.iter().any(|word| word.chars().count() > 255) {
-        return Err(Failure::field("tags", "A tag must have at most 255 characters."));
+    if words.len() > text::TAGS_MAX {
+        return Err(Failure::field("tags", format!("A heartbeat has at most {} tags.", text::TAGS_MAX)));
     }
-    if words.iter().any(|word| word.chars().any(char::is_control)) {
-        return Err(Failure::field("tags", "A tag must be one line."));
-    }
-    let mut tags: Vec<String> = Vec::new();
+    let mut tags: Vec<String> = Vec::with_capacity(words.len());
     for word in words {
+        text::tag(&word).map_err(|error| Failure::field("tags", format!("A tag {error}.")))?;
         if !tags.contains(&word) {
             tags.push(word);
         }
@@ -230,6 +223,7 @@ fn read_channels(
     if let Some(name) = names.iter().find(|name| !known.contains(name.as_str()) && *name != ChannelName::LOG)
     {
         let known: Vec<&str> = known.iter().map(ChannelName::as_str).collect();
+        let name: String = name.chars().take(text::LINE_MAX).collect();
         let there_are = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         return Err(Failure::field(
             "channels",

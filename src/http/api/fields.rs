@@ -9,7 +9,11 @@ use serde_json::{Map, Value};
 use crate::config::duration::{parse_span, write_span};
 use crate::http::api::keys::repeated;
 use crate::http::rejection::Failure;
+use crate::model::text::TextError;
 use crate::model::time::Span;
+
+/// Bytes of an unknown field for which a known one is sought: comparing takes their product.
+const SUGGEST_MAX: usize = 64;
 
 /// The object as it was sent. What is null is unsaid.
 #[derive(Debug)]
@@ -34,6 +38,9 @@ impl Fields {
     /// Refuses a field that is none of these.
     pub(super) fn all_known(&self, known: &[&str]) -> Result<(), Failure> {
         let Some(unknown) = self.0.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
+        if unknown.len() > SUGGEST_MAX {
+            return Err(Failure::field(unknown, "There is no such field."));
+        }
         let nearest = known.iter().map(|field| (strsim::damerau_levenshtein(field, unknown), field)).min();
         let meant = match nearest {
             Some((distance, field)) if distance <= 2 => format!(" Probably {field:?} is meant."),
@@ -63,17 +70,16 @@ impl Fields {
         }
     }
 
-    /// A text of one line: it stands in log lines and in messages.
-    pub(super) fn line(&self, field: &str) -> Result<Option<String>, Failure> {
+    /// A text that must be as `rule` says.
+    pub(super) fn ruled(
+        &self,
+        field: &str,
+        rule: fn(&str) -> Result<(), TextError>,
+    ) -> Result<Option<String>, Failure> {
         let text = self.text(field)?;
-        match &text {
-            Some(text) if text.trim().is_empty() || text.chars().count() > 255 => {
-                Err(Failure::field(field, "This must have 1 to 255 characters."))
-            }
-            Some(text) if text.chars().any(char::is_control) => {
-                Err(Failure::field(field, "This must be one line."))
-            }
-            Some(_) | None => Ok(text),
+        match text.as_deref().map_or(Ok(()), rule) {
+            Ok(()) => Ok(text),
+            Err(error) => Err(Failure::field(field, format!("This {error}."))),
         }
     }
 
@@ -111,7 +117,8 @@ impl Fields {
             [field] => field,
             [first, second, ..] => return Err(Failure::field(second, format!("{first} says this already."))),
         };
-        let span = if field.ends_with("_seconds") { self.seconds(field)? } else { self.duration(field)? };
+        let span =
+            if field.ends_with("_seconds") { self.seconds(field)? } else { self.duration(field, names)? };
         if range.contains(&span) {
             return Ok(Some(span));
         }
@@ -130,16 +137,14 @@ impl Fields {
             .ok_or_else(|| Failure::field(field, "This must be a whole number of seconds."))
     }
 
-    fn duration(&self, field: &str) -> Result<Span, Failure> {
+    fn duration(&self, field: &str, names: &[&str]) -> Result<Span, Failure> {
         let Some(Value::String(text)) = self.value(field) else {
-            let seconds =
-                if field == "grace_period" { "grace_seconds".to_owned() } else { format!("{field}_seconds") };
-            return Err(Failure::field(
-                field,
-                format!(
-                    "This must be a duration as a text, such as \"24h\". For a number there is {seconds:?}."
-                ),
-            ));
+            let number = match names.iter().find(|name| name.ends_with("_seconds")) {
+                Some(name) => format!(" For a number there is {name:?}."),
+                None => String::new(),
+            };
+            let message = format!("This must be a duration as a text, such as \"24h\".{number}");
+            return Err(Failure::field(field, message));
         };
         parse_span(text).map_err(|error| Failure::field(field, format!("{error}.")))
     }

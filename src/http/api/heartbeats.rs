@@ -31,7 +31,7 @@ pub(super) struct ListQuery {
     host: Option<String>,
     /// Only those with this text in their slug, name, description, tags or host, in any case.
     q: Option<String>,
-    /// How many a page has at most.
+    /// How many a page has at most. It has fewer when their descriptions and tags have more than 1 MiB.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before: the slug after which to go on.
@@ -64,21 +64,14 @@ pub(super) async fn list<E: Engine>(
     let own = |name| given.text(name).map(str::to_owned);
     let filter =
         Filter { status: given.word("status", &words)?, tag: own("tag"), host: own("host"), q: own("q") };
-    let cursor = given.cursor(|text| is_place(text).then(|| text.to_owned()))?;
+    let cursor = given.cursor(|text| Slug::is_shaped(text).then(|| text.to_owned()))?;
     let piece = move |view: View<'_>, after: Option<&String>, room| {
         let page = view.heartbeats(&filter, after.map(String::as_str), room);
-        Page { items: page.items, next: page.next.map(String::from) }
+        Page { items: page.items, next: page.next.map(String::from), bytes: page.bytes }
     };
     let (heartbeats, next_cursor) = pages::gather(&door.engine, given.limit()?, cursor, piece).await?;
     let heartbeats: Vec<_> = heartbeats.into_iter().map(|heartbeat| shown(heartbeat, role)).collect();
     pages::answer(heartbeats.len(), HeartbeatList { heartbeats, next_cursor }).await
-}
-
-/// Whether a text has a place in the order of slugs, be there such a heartbeat or not.
-fn is_place(text: &str) -> bool {
-    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let first = text.bytes().next().is_some_and(inner);
-    first && text.len() <= 100 && text.bytes().all(|c| inner(c) || c == b'_' || c == b'-')
 }
 
 /// Show a heartbeat

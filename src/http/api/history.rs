@@ -5,12 +5,13 @@ use utoipa::{IntoParams, ToSchema};
 use warp::reply::Response;
 
 use crate::http::Door;
+use crate::http::api::pages::{self, read_instant, write_instant};
 use crate::http::api::request::Request;
-use crate::http::api::{named, no_such_heartbeat, pages};
+use crate::http::api::{named, no_such_heartbeat};
 use crate::http::rejection::{Failure, json_response};
 use crate::http::seam::Engine;
-use crate::machine::view::{PingView, RunEntry, StatsView};
-use crate::model::id::{RunId, parse_uuid};
+use crate::machine::view::{PingView, RunEntry, RunPlace, StatsView};
+use crate::model::id::RunId;
 
 /// Which pings are wanted.
 #[derive(IntoParams)]
@@ -74,8 +75,9 @@ pub(super) struct RunsQuery {
     /// How many a page has at most.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
-    /// The `next_cursor` of the page before: the id of the run after which to go on.
-    #[param(format = Uuid)]
+    /// The `next_cursor` of the page before: whether its last run was open or ended, when it began or ended, in
+    /// milliseconds since 1970, and its id.
+    #[param(pattern = "^(open|ended)_-?[0-9]{1,15}_[0-9a-f]{32}$")]
     cursor: Option<String>,
 }
 
@@ -85,7 +87,7 @@ pub(super) struct RunList {
     /// The runs.
     runs: Vec<RunEntry>,
     /// Where the next page begins; null at the end.
-    next_cursor: Option<RunId>,
+    next_cursor: Option<String>,
 }
 
 /// List the runs of a heartbeat
@@ -102,11 +104,22 @@ pub(super) async fn runs<E: Engine>(
 ) -> Result<Response, Failure> {
     let given = request.parameters(&["bodies", "limit", "cursor"])?;
     let (name, bodies, limit) = (named(name)?, given.flag("bodies")?, given.limit()?);
-    let cursor = given.cursor(|text| parse_uuid(text).map(RunId))?;
+    let cursor = given.cursor(read_place)?;
     let page = door.engine.ask(move |view| view.runs(&name, cursor, limit, bodies)).await?;
     let page = page.ok_or_else(no_such_heartbeat)?;
-    let list = RunList { runs: page.items, next_cursor: page.next };
+    let list = RunList { runs: page.items, next_cursor: page.next.map(write_place) };
     pages::answer(list.runs.len(), list).await
+}
+
+fn write_place(RunPlace { open, at, id: RunId(id) }: RunPlace) -> String {
+    format!("{}_{}", if open { "open" } else { "ended" }, write_instant(at, id))
+}
+
+fn read_place(text: &str) -> Option<RunPlace> {
+    let (state, rest) = text.split_once('_')?;
+    let open = [("open", true), ("ended", false)].into_iter().find(|(word, _)| *word == state)?.1;
+    let (at, id) = read_instant(rest)?;
+    Some(RunPlace { open, at, id: RunId(id) })
 }
 
 /// List the runs of a heartbeat, by another name

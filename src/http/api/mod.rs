@@ -18,6 +18,7 @@ mod summary;
 use std::sync::Arc;
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 use warp::path::Tail;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
@@ -65,7 +66,12 @@ async fn answer<E: Engine>(
     let settings = door.settings();
     let Request { method, absolute, headers, peer, .. } = request;
     let role = decide(&settings, Facts { method, headers, absolute: absolute.as_ref(), peer: *peer })?;
-    let path: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
+    let path = path.strip_suffix('/').unwrap_or(path);
+    // `%61` and `a` are one address.
+    let path =
+        path.split('/').map(|part| percent_decode_str(part).decode_utf8()).collect::<Result<Vec<_>, _>>();
+    let path = path.map_err(|_| nothing_here())?;
+    let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
     match (&path[..], request.method.clone()) {
         (["heartbeats"], Method::POST) => changes::create(door, &settings, request, body).await,
         (["heartbeats"], _) if request.reads() => heartbeats::list(door, role, request).await,
@@ -77,7 +83,7 @@ async fn answer<E: Engine>(
         (["heartbeats", _], _) => Err(Failure::method("GET, HEAD, PUT, PATCH, DELETE")),
         (["heartbeats", name, what @ ("pause" | "resume")], method) => match (*what, method) {
             ("pause", Method::POST) => changes::pause(door, name, request, body).await,
-            (_, Method::POST) => changes::resume(door, name, request, body).await,
+            (_, Method::POST) => changes::resume(door, name, request).await,
             _ => Err(Failure::method("POST")),
         },
         (["heartbeats", name, what @ ("pings" | "runs" | "executions" | "stats")], _) => {
@@ -101,8 +107,12 @@ async fn answer<E: Engine>(
                 _ => openapi::answer(&settings, request),
             }
         }
-        _ => Err(Failure::not_found("There is nothing at this address.")),
+        _ => Err(nothing_here()),
     }
+}
+
+fn nothing_here() -> Failure {
+    Failure::not_found("There is nothing at this address.")
 }
 
 fn reading(request: &Request) -> Result<(), Failure> {
@@ -123,6 +133,14 @@ fn named(name: &str) -> Result<String, Failure> {
         Target::Uuid(uuid) => uuid.to_string(),
         Target::Slug(slug) => slug.to_string(),
     })
+}
+
+/// The slug that a filter names by slug or UUID, also of a heartbeat that has left.
+async fn slug_of<E: Engine>(door: &Door<E>, name: Option<&str>) -> Result<Option<Slug>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    let name = named(name)?;
+    let found = door.engine.ask(move |view| view.slug_of(&name)).await?;
+    found.map(Some).ok_or_else(no_such_heartbeat)
 }
 
 fn no_such_heartbeat() -> Failure {

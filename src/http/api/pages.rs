@@ -4,15 +4,18 @@
 use http::StatusCode;
 use serde::Serialize;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 use warp::reply::Response;
 
 use crate::engine::handle::Refused;
 use crate::http::rejection::{Failure, json_response};
 use crate::http::seam::Engine;
-use crate::machine::view::{Page, View};
+use crate::machine::view::{PAGE_BYTES, Page, View};
+use crate::model::id::parse_uuid;
+use crate::model::time::Timestamp;
 
-/// Items from which on a page is written on another thread: a hundred take about 0.3 ms.
-const LONG: usize = 100;
+/// Items from which on a page is written on another thread: ten take at most as long as a few pings.
+const LONG: usize = 10;
 
 /// Long pages that are written at the same time: more would only take the cores from those who ping.
 static WRITERS: Semaphore = Semaphore::const_new(2);
@@ -29,13 +32,14 @@ where
     T: Send + 'static,
     C: Send + 'static,
 {
-    let mut items: Vec<T> = Vec::new();
+    let (mut items, mut bytes) = (Vec::new(), 0);
     loop {
         let (piece, room) = (piece.clone(), limit - items.len());
         let page = engine.ask(move |view| piece(view, from.as_ref(), room)).await?;
         items.extend(page.items);
         from = page.next;
-        if from.is_none() || items.len() >= limit {
+        bytes += page.bytes;
+        if from.is_none() || items.len() >= limit || bytes >= PAGE_BYTES {
             return Ok((items, from));
         }
     }
@@ -56,4 +60,45 @@ pub(super) async fn answer(
         response
     });
     written.await.map_err(|_| Refused::Stopped.into())
+}
+
+/// A place in a list that goes by time: the instant in milliseconds since 1970, and an id where that is the same.
+pub(super) fn write_instant(at: Timestamp, id: Uuid) -> String {
+    format!("{}_{}", at.as_millis(), id.simple())
+}
+
+/// Reads what [`write_instant`] wrote.
+pub(super) fn read_instant(text: &str) -> Option<(Timestamp, Uuid)> {
+    let (millis, id) = text.split_once('_')?;
+    let digits = millis.strip_prefix('-').unwrap_or(millis);
+    let plain = (1..=15).contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_digit());
+    let lower = id.len() == 32 && !id.bytes().any(|c| c.is_ascii_uppercase());
+    if !plain || !lower {
+        return None;
+    }
+    Some((Timestamp::from_millis(millis.parse().ok()?), parse_uuid(id)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_was_written() {
+        let id = Uuid::from_u128(0xABCD_EF01);
+        for at in [0, -5, 1_795_316_400_123] {
+            let at = Timestamp::from_millis(at);
+            assert_eq!(read_instant(&write_instant(at, id)), Some((at, id)));
+        }
+        for bad in [
+            "",
+            "_",
+            "1_",
+            "1_x",
+            "+1_0000000000000000000000000000abcd",
+            "1_ABCDEF0000000000000000000000abcd",
+        ] {
+            assert_eq!(read_instant(bad), None, "{bad}");
+        }
+    }
 }

@@ -248,11 +248,21 @@ async fn incidents_and_deliveries_tell_what_happened() {
         ("heartbeat=sync", vec![0, 1]),
         ("heartbeat=sync&status=resolved", vec![1]),
         ("heartbeat=backup", vec![]),
-        ("heartbeat=No%20Slug", vec![]),
     ] {
         let list = house.get(&format!("/api/v1/incidents?{query}")).await.json();
         let ids: Vec<Value> = wanted.into_iter().map(|n: usize| incidents[n].clone()).collect();
         assert_eq!(list["incidents"], json!(ids), "{query}");
+    }
+    let by_uuid = house.get(&format!("/api/v1/incidents?heartbeat={}", uuid_of("sync"))).await.json();
+    assert_eq!(by_uuid["incidents"], all["incidents"]);
+    for list in ["incidents", "deliveries"] {
+        for name in ["nobody", "No%20Slug"] {
+            assert_eq!(
+                house.get(&format!("/api/v1/{list}?heartbeat={name}")).await.status,
+                404,
+                "{list} {name}"
+            );
+        }
     }
     let first = house.get("/api/v1/incidents?limit=1").await.json();
     let cursor = first["next_cursor"].as_str().unwrap();
@@ -264,7 +274,18 @@ async fn incidents_and_deliveries_tell_what_happened() {
             "{filter}"
         );
     }
+}
 
+#[tokio::test]
+async fn deliveries_are_listed_narrowed_and_tried_again() {
+    let house = House::open();
+    house.sync().await;
+    for suffix in ["/3", "", "/fail"] {
+        house.ping(suffix).await;
+        house.pass(1_000);
+    }
+    let incidents = house.get("/api/v1/incidents").await.json();
+    let incidents = incidents["incidents"].as_array().unwrap();
     let deliveries = house.get("/api/v1/deliveries").await.json();
     let types: Vec<&Value> =
         deliveries["deliveries"].as_array().unwrap().iter().map(|d| &d["type"]).collect();
@@ -339,4 +360,54 @@ async fn the_description_is_served() {
     let document = house.get("/api/v1/openapi.json").await;
     assert_eq!((document.status, &document.json()["openapi"]), (200, &json!("3.1.0")));
     assert!(document.json()["paths"]["/api/v1/heartbeats/{heartbeat}"]["patch"].is_object());
+}
+
+#[tokio::test]
+async fn a_run_that_ends_between_two_pages_hides_no_other() {
+    let house = House::open();
+    house.sync().await;
+    let rid = |n: u128| format!("?rid={}", Uuid::from_u128(n));
+    for n in 1..=3 {
+        house.ping(&format!("/start{}", rid(n))).await;
+        house.pass(10);
+    }
+    let first = house.get(&format!("{SYNC}/runs?limit=1")).await.json();
+    house.ping(&rid(3)).await;
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let rest = house.get(&format!("{SYNC}/runs?cursor={cursor}")).await.json();
+    let rids: Vec<&Value> = rest["runs"].as_array().unwrap().iter().map(|run| &run["rid"]).collect();
+    let wanted = [2, 1, 3].map(|n| json!(Uuid::from_u128(n)));
+    assert_eq!(rids, wanted.iter().collect::<Vec<_>>(), "the open ones, and the one that ended");
+}
+
+#[tokio::test]
+async fn an_address_may_be_written_with_escapes() {
+    let house = House::open();
+    house.sync().await;
+    assert_eq!(house.get("/api/v1/heartbeats/%73ync").await.json()["slug"], "sync");
+    assert_eq!(house.get("/api/v1/heart%62eats/sync").await.status, 200);
+    for path in ["/api/v1/heartbeats/%ff", "/api/v1/heartbeats/a%2Fb", "/api/v1/heartbeats/%00"] {
+        assert_eq!(house.get(path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_long_texts_is_cut_by_its_bytes_and_goes_on() {
+    let house = House::open();
+    for n in 0..250 {
+        let body =
+            json!({ "name": format!("Long {n:03}"), "interval": "1h", "description": "x".repeat(10_000) });
+        assert_eq!(house.post_json(LIST, &body.to_string()).await.status, 201);
+    }
+    let (mut slugs, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let page = house.get(&format!("{LIST}?limit=1000{cursor}")).await.json();
+        let list = page["heartbeats"].as_array().unwrap();
+        assert!(list.len() <= 210, "twice a MiB at the most: {}", list.len());
+        slugs.extend(list.iter().map(|beat| beat["slug"].as_str().unwrap().to_owned()));
+        pages += 1;
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert!(pages >= 2 && slugs.len() == 252 && slugs.is_sorted(), "{pages} {}", slugs.len());
 }

@@ -89,9 +89,24 @@ fn what_came_before_midnight_and_is_told_after_it_counts_for_its_own_day() {
     days.finished(noon(10), true, true);
     days.finished(noon(12), true, true);
     days.finished(noon(11), false, true);
-    days.finished(noon(10), true, true);
-    days.finished(noon(12 - 90), true, true);
-    assert_eq!(counts(&days), [(10, 2, 0), (11, 0, 1), (12, 1, 0)], "what is too old is not counted");
+    days.finished(noon(12), true, true);
+    assert_eq!(counts(&days), [(10, 1, 0), (11, 0, 1), (12, 2, 0)]);
+}
+
+#[test]
+fn a_clock_that_was_far_off_for_a_while_costs_a_few_places() {
+    let mut days = Days::default();
+    for date in 0..90 {
+        days.finished(noon(date), true, true);
+    }
+    days.finished(noon(50_000), true, true);
+    days.finished(noon(90), true, true);
+    days.finished(noon(91), false, true);
+    // And one that was far behind.
+    days.finished(noon(-10_000), true, true);
+    days.finished(noon(92), true, true);
+    let counted = counts(&days);
+    assert_eq!((counted.len(), counted[0], counted[88], counted[89].0), (90, (4, 1, 0), (92, 1, 0), 50_000));
 }
 
 #[test]

@@ -35,4 +35,5 @@ mod incident;
 mod pings;
 mod reload;
 mod requests;
+mod retries;
 mod runs;

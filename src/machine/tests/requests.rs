@@ -1,64 +1,60 @@
 //! What somebody wants by the API, and what the machine makes of it.
 
-use super::desk::{DAY, Desk, HOUR, MINUTE, at, delivered, every, failed, slug};
+use super::desk::{DAY, Desk, HOUR, MINUTE, at, every, slug};
+use crate::machine::effect::{Effect, Tale};
 use crate::machine::event::{Conflict, Edition, Event, Expected, Reply, Request};
 use crate::machine::record::Record;
 use crate::model::channel::ChannelName;
-use crate::model::delivery::{Delivery, DeliveryState, Verdict};
+use crate::model::delivery::Delivery;
 use crate::model::heartbeat::{Declaration, Draft, Source};
-use crate::model::id::DeliveryId;
 use crate::model::incident::{Alert, Reason};
 use crate::model::ping::PingKind::{Fail, Start, Success};
 use crate::model::ping::Target;
 use crate::model::schedule::Timing;
 use crate::model::time::{Span, Timestamp};
 
-fn draft(secs: i64) -> Draft {
+pub(super) fn draft(secs: i64) -> Draft {
     let mut draft = Draft::new(Timing::Interval(Span::from_secs(secs)));
     draft.rest.channels = Some(vec![ChannelName::new("ops")]);
     draft
 }
 
-fn target(name: &str) -> Target {
+pub(super) fn target(name: &str) -> Target {
     Target::Slug(slug(name))
 }
 
 impl Desk {
-    fn request(&mut self, request: Request) -> Reply {
+    pub(super) fn request(&mut self, request: Request) -> Reply {
         self.handle(Event::Request(Box::new(request)))
     }
 
-    fn replace(&mut self, name: &str, draft: Draft, expected: Expected) -> Reply {
+    pub(super) fn replace(&mut self, name: &str, draft: Draft, expected: Expected) -> Reply {
         self.request(Request::Replace { target: target(name), draft, expected })
     }
 
-    fn delete(&mut self, name: &str) -> Reply {
+    pub(super) fn delete(&mut self, name: &str) -> Reply {
         self.request(Request::Delete { target: target(name), expected: Expected::Anything })
     }
 
-    fn pause(&mut self, name: &str, span: Option<Span>) -> Reply {
+    pub(super) fn pause(&mut self, name: &str, span: Option<Span>) -> Reply {
         self.request(Request::Pause { target: target(name), span })
     }
 
-    fn retry(&mut self, delivery: &Delivery) -> Reply {
+    pub(super) fn retry(&mut self, delivery: &Delivery) -> Reply {
         self.request(Request::Retry { delivery: delivery.id })
     }
 
-    fn edition(&self, name: &str) -> Edition {
+    pub(super) fn edition(&self, name: &str) -> Edition {
         self.machine.view(self.now).edition(name).unwrap().1
     }
 
-    fn outbox(&self) -> Vec<Alert> {
+    pub(super) fn outbox(&self) -> Vec<Alert> {
         self.machine.state().core.outbox.values().map(|delivery| delivery.alert).collect()
     }
 }
 
-fn refused() -> Verdict {
-    Verdict::Refused { status: Some(410), error: "gone".to_owned() }
-}
-
 /// A heartbeat of the config and one of the API.
-fn desk() -> Desk {
+pub(super) fn desk() -> Desk {
     let mut desk = Desk::with_channels(&[every("declared", DAY, HOUR)], &["ops"]);
     assert_eq!(desk.create("made", draft(HOUR)), Reply::Created(slug("made")));
     desk
@@ -71,7 +67,7 @@ fn what_the_config_declares_is_not_changed_by_the_api() {
     assert_eq!(desk.replace("declared", draft(HOUR), Expected::Anything), declared);
     assert_eq!(desk.delete("declared"), declared);
     let (target, edition) = (target("declared"), desk.edition("declared"));
-    assert_eq!(desk.request(Request::Amend { target, draft: draft(HOUR), edition }), declared);
+    assert_eq!(desk.request(Request::Amend { target, draft: draft(HOUR), edition, pauses: false }), declared);
     assert_eq!(desk.beat("declared").heartbeat.timing, Timing::Interval(Span::from_secs(DAY)));
 }
 
@@ -187,156 +183,6 @@ fn the_url_of_a_deleted_heartbeat_may_be_given_to_another() {
 }
 
 #[test]
-fn a_delivery_that_was_given_up_goes_before_the_younger_ones() {
-    let mut desk = desk();
-    desk.ping("made", Fail);
-    desk.ping("made", Success);
-    let opened = desk.sent[0].clone();
-    desk.answer(&opened, refused());
-    let resolved = desk.sent[0].clone();
-    assert_eq!((desk.sent.len(), resolved.alert), (1, Alert::Resolved));
-    desk.answer(&resolved, failed());
-    assert_eq!(desk.sent.len(), 0);
-
-    assert_eq!(desk.retry(&opened), Reply::Queued(opened.id));
-    assert_eq!(desk.sent.iter().map(|d| d.id).collect::<Vec<_>>(), [opened.id], "the resolved waits for it");
-    desk.wait_until(MINUTE);
-    assert_eq!(desk.sent.len(), 1);
-    desk.answer_all(&delivered());
-    assert_eq!(desk.sent.iter().map(|d| d.id).collect::<Vec<_>>(), [resolved.id]);
-    desk.answer_all(&delivered());
-    assert_eq!(desk.outbox(), []);
-    assert_eq!(desk.retry(&opened), Reply::Conflict(Conflict::Delivered));
-    desk.assert_replays();
-}
-
-#[test]
-fn a_delivery_that_comes_back_waits_for_the_one_under_way_and_goes_before_it_tries_again() {
-    for verdict in [failed(), delivered()] {
-        let mut desk = desk();
-        desk.ping("made", Fail);
-        desk.ping("made", Success);
-        let opened = desk.sent[0].clone();
-        desk.answer(&opened, refused());
-        let resolved = desk.sent[0].clone();
-        desk.retry(&opened);
-        desk.retry(&resolved);
-        assert_eq!(desk.sent.iter().map(|d| d.id).collect::<Vec<_>>(), [resolved.id], "one at a time");
-        let again = verdict == failed();
-        desk.answer(&resolved, verdict);
-        assert_eq!(desk.sent.iter().map(|d| d.id).collect::<Vec<_>>(), [opened.id]);
-        desk.answer_all(&delivered());
-        assert_eq!(desk.sent.len(), usize::from(again), "and the other one after it");
-        desk.assert_replays();
-    }
-}
-
-#[test]
-fn a_delivery_that_waits_is_tried_now_and_what_is_before_it() {
-    let mut desk = desk();
-    desk.ping("made", Fail);
-    desk.ping("made", Success);
-    for _ in 0..8 {
-        desk.answer_all(&failed());
-        let next = desk.machine.next_wakeup().unwrap();
-        desk.now = desk.now.max(next);
-        desk.handle(Event::Tick);
-    }
-    desk.answer_all(&failed());
-    assert_eq!((desk.sent.len(), desk.outbox().len()), (0, 2));
-    let resolved = desk.machine.state().core.outbox.values().nth(1).unwrap().clone();
-    assert_eq!(desk.retry(&resolved), Reply::Queued(resolved.id));
-    assert_eq!(desk.sent.iter().map(|d| d.alert).collect::<Vec<_>>(), [Alert::Opened]);
-    let before = desk.sent.len();
-    desk.retry(&resolved);
-    assert_eq!(desk.sent.len(), before, "what is under way is not sent twice");
-    desk.answer_all(&delivered());
-    assert_eq!(desk.sent.iter().map(|d| d.id).collect::<Vec<_>>(), [resolved.id]);
-    assert_eq!(desk.request(Request::Retry { delivery: DeliveryId(uuid::Uuid::nil()) }), Reply::Unknown);
-    desk.assert_replays();
-}
-
-#[test]
-fn a_revived_delivery_has_its_time_again_and_survives_a_restart() {
-    let mut desk = desk();
-    desk.ping("made", Fail);
-    let opened = desk.sent[0].clone();
-    desk.answer(&opened, refused());
-    desk.now = at(3 * DAY);
-    desk.retry(&opened);
-    desk.answer_all(&failed());
-    let waiting = desk.machine.state().delivery(opened.id).unwrap().clone();
-    assert!(matches!(waiting.state, DeliveryState::Waiting { .. }), "{waiting:?}");
-    assert_eq!(waiting.give_up_at, at(4 * DAY));
-    desk.kill();
-    desk.wake();
-    desk.hear();
-    assert!(desk.sent.iter().any(|delivery| delivery.id == opened.id));
-    desk.channels.clear();
-    desk.reload_same();
-    desk.answer_all(&failed());
-    desk.handle(Event::Tick);
-    assert_eq!(desk.retry(&opened), Reply::Conflict(Conflict::ChannelGone));
-    desk.assert_replays();
-}
-
-#[test]
-fn a_test_is_tried_once() {
-    let mut desk = desk();
-    let test = |name: &str| Request::Test { channel: ChannelName::new(name) };
-    assert_eq!(desk.request(test("nobody")), Reply::Unknown);
-    let Reply::Queued(id) = desk.request(test("ops")) else { panic!("it is a channel") };
-    let payload: serde_json::Value = serde_json::from_str(&desk.sent[0].payload).unwrap();
-    assert_eq!((&payload["type"], &payload["data"]["heartbeat"]["slug"]), (&"test".into(), &"sample".into()));
-    desk.answer_all(&failed());
-    assert!(matches!(desk.machine.state().delivery(id).unwrap().state, DeliveryState::GivenUp { .. }));
-    assert_eq!(desk.request(Request::Retry { delivery: id }), Reply::Queued(id));
-    desk.answer_all(&delivered());
-    assert!(matches!(desk.machine.state().delivery(id).unwrap().state, DeliveryState::Delivered { .. }));
-    desk.assert_replays();
-}
-
-#[test]
-fn a_test_has_the_keys_of_an_alert() {
-    let mut desk = desk();
-    desk.ping("made", Fail);
-    desk.request(Request::Test { channel: ChannelName::new("ops") });
-    let keys = |delivery: &Delivery| {
-        let payload: serde_json::Value = serde_json::from_str(&delivery.payload).unwrap();
-        let keys = |value: &serde_json::Value| -> Vec<String> {
-            value.as_object().unwrap().keys().cloned().collect()
-        };
-        let data = &payload["data"];
-        [keys(&payload), keys(data), keys(&data["incident"]), keys(&data["heartbeat"])]
-    };
-    assert_eq!(keys(&desk.sent[0]), keys(&desk.sent[1]));
-}
-
-#[test]
-fn what_was_given_up_is_remembered_longer_than_what_arrived() {
-    let mut desk = desk();
-    desk.ping("made", Fail);
-    let opened = desk.sent[0].clone();
-    desk.answer(&opened, refused());
-    for _ in 0..1_100 {
-        desk.request(Request::Test { channel: ChannelName::new("ops") });
-        desk.answer_all(&delivered());
-    }
-    let state = desk.machine.state();
-    assert_eq!(state.core.ended.len(), 1_000);
-    assert!(state.delivery(opened.id).is_some());
-    for _ in 0..1_100 {
-        desk.request(Request::Test { channel: ChannelName::new("ops") });
-        desk.answer_all(&failed());
-    }
-    desk.request(Request::Test { channel: ChannelName::new("ops") });
-    desk.answer_all(&delivered());
-    let state = desk.machine.state();
-    let arrived = state.core.ended.iter().any(|d| matches!(d.state, DeliveryState::Delivered { .. }));
-    assert!(state.delivery(opened.id).is_none() && arrived, "they do not take all the room");
-}
-
-#[test]
 fn incidents_are_found_in_order_also_after_a_restart_and_for_those_that_left() {
     let mut desk = desk();
     for round in 0..60 {
@@ -394,4 +240,114 @@ fn days_count_what_the_journal_tells() {
     assert!((told.p50 - exact.p50).abs() <= exact.p50 / 64, "{told:?}");
     assert!(desk.records.iter().any(|record| matches!(record, Record::RunOverran { .. })));
     desk.assert_replays();
+}
+
+#[test]
+fn no_two_heartbeats_ever_have_one_url() {
+    let mut desk = desk();
+    let uuid = desk.beat("made").heartbeat.uuid;
+    desk.delete("made");
+    desk.create("other", Draft { uuid: Some(uuid), ..draft(HOUR) });
+    // The config brings the slug back from which that UUID follows.
+    desk.reload(&[every("declared", DAY, HOUR), every("made", 2 * HOUR, HOUR)]);
+    assert_eq!(desk.beat("other").heartbeat.uuid, uuid, "it is in somebody's crontab");
+    let another = desk.beat("made").heartbeat.uuid;
+    assert_ne!(another, uuid);
+    let told = |desk: &Desk| {
+        let taken = |effect: &&Effect| matches!(effect, Effect::Tell(Tale::UrlTaken { .. }));
+        desk.effects.iter().filter(taken).count()
+    };
+    assert_eq!(told(&desk), 1);
+    desk.reload_same();
+    desk.restart_at(HOUR);
+    assert_eq!(
+        (desk.beat("made").heartbeat.uuid, told(&desk)),
+        (another, 1),
+        "it stays so, and is told once"
+    );
+    desk.reload(&[every("declared", DAY, HOUR)]);
+    let find = |uuid| desk.machine.state().find_living(&Target::Uuid(uuid)).is_some();
+    assert!(find(uuid) && !find(another));
+    desk.assert_replays();
+}
+
+#[test]
+fn a_deleted_heartbeats_url_may_go_to_one_that_was_deleted_too() {
+    let mut desk = desk();
+    let uuid = desk.beat("made").heartbeat.uuid;
+    desk.create("other", draft(HOUR));
+    desk.delete("made");
+    desk.delete("other");
+    assert_eq!(
+        desk.create("other", Draft { uuid: Some(uuid), ..draft(HOUR) }),
+        Reply::Created(slug("other"))
+    );
+    assert!(desk.machine.state().find("made").is_none());
+    desk.assert_replays();
+}
+
+#[test]
+fn what_is_said_of_a_pause_by_the_api_is_so_from_then_on() {
+    let paused = |paused| {
+        let mut draft = draft(HOUR);
+        draft.rest.paused = Some(paused);
+        draft
+    };
+    let mut desk = desk();
+    desk.create("job", paused(true));
+    assert_eq!(desk.status("job"), "paused");
+    desk.request(Request::Resume { target: target("job") });
+    assert_eq!(desk.status("job"), "new");
+    let amend = |desk: &mut Desk, draft, pauses| {
+        let edition = desk.edition("job");
+        desk.request(Request::Amend { target: target("job"), draft, edition, pauses })
+    };
+    amend(&mut desk, paused(true), false);
+    assert_eq!(desk.status("job"), "new", "nothing was said of it");
+    amend(&mut desk, paused(true), true);
+    assert_eq!(desk.status("job"), "paused");
+    desk.replace("job", draft(HOUR), Expected::Anything);
+    desk.pause("job", None);
+    amend(&mut desk, paused(false), true);
+    assert_eq!(desk.status("job"), "new");
+    desk.pause("job", Some(Span::from_secs(5 * HOUR)));
+    desk.delete("job");
+    desk.create("job", draft(HOUR));
+    assert_eq!(
+        (desk.status("job"), desk.beat("job").paused_until),
+        ("new", None),
+        "another life, not paused"
+    );
+    desk.delete("job");
+    desk.create("job", paused(true));
+    assert_eq!(desk.status("job"), "paused");
+    desk.assert_replays();
+}
+
+#[test]
+fn a_channel_that_leaves_the_config_is_told_at_once() {
+    let mut desk = desk();
+    desk.reload_same();
+    let gone = |desk: &Desk| {
+        desk.effects.iter().filter(|effect| matches!(effect, Effect::Tell(Tale::ChannelGone { .. }))).count()
+    };
+    assert_eq!(gone(&desk), 0);
+    desk.channels.clear();
+    desk.reload_same();
+    desk.reload_same();
+    assert_eq!(gone(&desk), 1);
+}
+
+#[test]
+fn statistics_are_of_the_last_ninety_days_and_of_none_that_has_not_been() {
+    let mut desk = Desk::new(&[every("job", 400 * DAY, HOUR)]);
+    desk.ping("job", Success);
+    let days = |desk: &Desk| desk.machine.view(desk.now).stats("job").unwrap().days.len();
+    assert_eq!(days(&desk), 1);
+    desk.now = at(89 * DAY);
+    assert_eq!(days(&desk), 1);
+    desk.now = at(90 * DAY);
+    assert_eq!(days(&desk), 0);
+    desk.now = at(0) - Span::from_secs(DAY);
+    assert_eq!(days(&desk), 0);
 }

@@ -133,7 +133,11 @@ impl View<'_> {
             (None, _) => ended.next(),
         });
         let page = gather(newest_first, limit, |d| d.number, |d| filter.lets_through(d));
-        Page { items: page.items.into_iter().map(|d| DeliveryView::new(d)).collect(), next: page.next }
+        Page {
+            items: page.items.into_iter().map(|d| DeliveryView::new(d)).collect(),
+            next: page.next,
+            bytes: 0,
+        }
     }
 }
 

@@ -126,30 +126,55 @@ impl View<'_> {
         let older = kept.into_iter().flatten().rev().filter(|ping| before.is_none_or(|n| ping.number < n));
         let page = gather(older, limit, |ping| ping.number, |_| true);
         let items = page.items.into_iter().map(|ping| PingView::new(ping, bodies)).collect();
-        Some(Page { items, next: page.next })
+        Some(Page { items, next: page.next, bytes: page.bytes })
     }
 
-    /// The runs of a heartbeat after the one of this id: first the open ones, the newest first, then the ended
-    /// ones, the last to end first; `None` without such a heartbeat.
+    /// The runs of a heartbeat after this place: first the open ones, the newest first, then the ended ones, the
+    /// last to end first; `None` without such a heartbeat.
     pub fn runs(
         &self,
         name: &str,
-        after: Option<RunId>,
+        after: Option<RunPlace>,
         limit: usize,
         bodies: bool,
-    ) -> Option<Page<RunEntry, RunId>> {
+    ) -> Option<Page<RunEntry, RunPlace>> {
         let beat = self.find(name)?;
-        let ended = beat.history.iter().flat_map(|history| history.runs.iter().rev());
-        let mut runs = beat.open_runs.iter().rev().map(AnyRun::Open).chain(ended.map(AnyRun::Ended));
+        let open = beat.open_runs.iter().rev().map(AnyRun::Open);
+        let ended = beat.history.iter().flat_map(|history| history.runs.iter().rev()).map(AnyRun::Ended);
+        let mut runs: Vec<AnyRun<'_>> = open.chain(ended).collect();
         if let Some(after) = after {
-            // One that is no longer kept was the oldest, so nothing comes after it.
-            runs.find(|run| run.id() == after);
+            let place = runs.iter().position(|run| run.place() == after);
+            // It has ended since, or is no longer kept: what is older than it was comes after it.
+            let next =
+                place.map(|place| place + 1).or_else(|| runs.iter().position(|run| after.is_before(run)));
+            runs.drain(..next.unwrap_or(runs.len()));
         }
-        let page = gather(runs, limit, AnyRun::id, |_| true);
-        Some(Page {
-            items: page.items.into_iter().map(|run| run.show(beat, bodies)).collect(),
-            next: page.next,
-        })
+        let page = gather(runs.into_iter(), limit, AnyRun::place, |_| true);
+        let items = page.items.into_iter().map(|run| run.show(beat, bodies)).collect();
+        Some(Page { items, next: page.next, bytes: page.bytes })
+    }
+}
+
+/// The place of a run in the list of a heartbeat's runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunPlace {
+    /// Whether it is open.
+    pub open: bool,
+    /// When it began, if it is open, else when it ended.
+    pub at: Timestamp,
+    /// Which it is.
+    pub id: RunId,
+}
+
+impl RunPlace {
+    /// Whether it comes before a run that it is not the place of.
+    fn is_before(&self, run: &AnyRun<'_>) -> bool {
+        let other = run.place();
+        match (self.open, other.open) {
+            (true, false) => true,
+            (false, true) => false,
+            (true, true) | (false, false) => other.at <= self.at,
+        }
     }
 }
 
@@ -160,10 +185,10 @@ enum AnyRun<'a> {
 }
 
 impl AnyRun<'_> {
-    fn id(&self) -> RunId {
+    fn place(&self) -> RunPlace {
         match self {
-            Self::Open(run) => run.id,
-            Self::Ended(run) => run.id,
+            Self::Open(run) => RunPlace { open: true, at: run.started_at, id: run.id },
+            Self::Ended(run) => RunPlace { open: false, at: run.ended_at, id: run.id },
         }
     }
 

@@ -130,7 +130,7 @@ impl View<'_> {
             let older = state.incidents.before(before, filter.open);
             let page = gather(older, limit, |(opened, _)| *opened, |_| true);
             let shown = page.items.into_iter().filter_map(|((_, id), place)| self.incident_at(place, id));
-            return Page { items: shown.collect(), next: page.next };
+            return Page { items: shown.collect(), next: page.next, bytes: 0 };
         };
         let beat = state.find(slug.as_str()).and_then(|place| self.machine.beat(place));
         let mut own: Vec<&Incident> = beat.iter().flat_map(|beat| beat.incidents()).collect();
@@ -142,7 +142,7 @@ impl View<'_> {
         let page = gather(older, limit, |incident| opened(incident), |_| true);
         let shown =
             page.items.into_iter().map(|incident| IncidentEntry::new(incident, slug, self.base_url()));
-        Page { items: shown.collect(), next: page.next }
+        Page { items: shown.collect(), next: page.next, bytes: 0 }
     }
 
     fn incident_at(&self, place: u32, id: IncidentId) -> Option<IncidentEntry> {

@@ -3,7 +3,7 @@
 
 use crate::machine::Machine;
 use crate::machine::beat::Beat;
-use crate::model::heartbeat::Status;
+use crate::model::heartbeat::{Declaration, Status};
 use crate::model::id::{Slug, parse_uuid};
 use crate::model::ping::Target;
 use crate::model::time::Timestamp;
@@ -17,13 +17,17 @@ mod summary;
 
 pub use delivery::{AttemptView, DeliveryFilter, DeliveryStatus, DeliveryView};
 pub use heartbeat::HeartbeatView;
-pub use history::{BodyView, PingView, RunEntry, RunView};
+pub use history::{BodyView, PingView, RunEntry, RunPlace, RunView};
 pub use incident::{IncidentEntry, IncidentFilter, IncidentView, NoteView};
 pub use stats::{DayStats, DurationStats, RunStats, StatsView};
 pub use summary::{DeliveryCounts, HeartbeatCounts, Standings};
 
 /// What one question looks at, at the most, so that no list holds the loop.
 const LOOK: usize = 1_000;
+/// Bytes of text that count as one more item that is looked at.
+const LOOK_BYTES: usize = 1_024;
+/// Bytes of text in a page at the most, but for its last item.
+pub const PAGE_BYTES: usize = 1 << 20;
 
 /// The machine, to be asked.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +53,8 @@ pub struct Page<T, C> {
     pub items: Vec<T>,
     /// Where to go on; `None` at the end. A page can be short, even empty, and still not be the last.
     pub next: Option<C>,
+    /// Bytes of the long texts in it.
+    pub bytes: usize,
 }
 
 impl Machine {
@@ -70,6 +76,16 @@ impl<'a> View<'a> {
         self.find(name).map(|beat| self.show(beat))
     }
 
+    /// The slug of a heartbeat, by slug or UUID, also of one that has left and is remembered.
+    pub fn slug_of(&self, name: &str) -> Option<Slug> {
+        let state = &self.machine.state;
+        let place = match parse_uuid(name) {
+            Some(uuid) => state.by_uuid.find(&uuid),
+            None => state.find(name),
+        };
+        self.machine.beat(place?).map(|beat| beat.heartbeat.slug.clone())
+    }
+
     /// How many heartbeats there are.
     pub fn living(&self) -> usize {
         self.machine.state.living()
@@ -88,10 +104,23 @@ impl<'a> View<'a> {
         limit: usize,
     ) -> Page<HeartbeatView, Slug> {
         let q = filter.q.as_deref().map(str::to_lowercase);
-        let wanted = |beat: &&'a Beat| self.lets_through(filter, q.as_deref(), beat);
-        let living = self.machine.state.living_after(after);
-        let page = gather(living, limit, |beat| beat.heartbeat.slug.clone(), wanted);
-        Page { items: page.items.into_iter().map(|beat| self.show(beat)).collect(), next: page.next }
+        let mut living = self.machine.state.living_after(after).peekable();
+        let mut page = Page { items: Vec::new(), next: None, bytes: 0 };
+        let mut looked = 0;
+        while let Some(beat) = living.next() {
+            let weight = weight(&beat.heartbeat);
+            looked += 1 + weight / LOOK_BYTES;
+            if self.lets_through(filter, q.as_deref(), beat) {
+                page.items.push(self.show(beat));
+                page.bytes += weight;
+            }
+            let heavy = page.bytes >= PAGE_BYTES;
+            if (page.items.len() >= limit || looked >= LOOK || heavy) && living.peek().is_some() {
+                page.next = Some(beat.heartbeat.slug.clone());
+                break;
+            }
+        }
+        page
     }
 
     fn lets_through(&self, filter: &Filter, q: Option<&str>, beat: &Beat) -> bool {
@@ -120,6 +149,11 @@ impl<'a> View<'a> {
     }
 }
 
+/// Bytes of the texts of a heartbeat that can be long.
+fn weight(heartbeat: &Declaration) -> usize {
+    heartbeat.description.len() + heartbeat.tags.iter().map(String::len).sum::<usize>()
+}
+
 /// Takes what is wanted of a list that begins where a page should, looking at no more than a turn may.
 fn gather<T, C>(
     list: impl Iterator<Item = T>,
@@ -137,8 +171,8 @@ fn gather<T, C>(
             items.push(item);
         }
         if next.is_some() {
-            return Page { items, next };
+            return Page { items, next, bytes: 0 };
         }
     }
-    Page { items, next: None }
+    Page { items, next: None, bytes: 0 }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::machine::days::sketch::{Sketch, nearest_rank};
-use crate::machine::days::{Counts, Day};
+use crate::machine::days::{Counts, DAYS, Day, date_of};
 use crate::machine::view::View;
 use crate::model::id::Slug;
 use crate::model::run::Run;
@@ -83,7 +83,9 @@ impl View<'_> {
     pub fn stats(&self, name: &str) -> Option<StatsView> {
         let beat = self.find(name)?;
         let kept = beat.history.as_ref().map(|history| &history.runs);
-        let days = beat.history.as_ref().map(|history| history.days.all()).unwrap_or_default();
+        let today = date_of(self.now);
+        let mut days = beat.history.as_ref().map(|history| history.days.all()).unwrap_or_default();
+        days.retain(|day| day.date <= today && day.date > today - DAYS);
         let sum = |count: fn(&Counts) -> u32| days.iter().map(|day| u64::from(count(&day.counts))).sum();
         let (good, bad) = (sum(|counts| counts.good), sum(|counts| counts.bad));
         Some(StatsView {

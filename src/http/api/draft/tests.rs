@@ -140,6 +140,9 @@ fn a_wrong_value_is_refused_by_the_name_of_its_field() {
         ("tags", json!(["db", 1])),
         ("tags", json!(["x".repeat(256)])),
         ("tags", json!(["two\nlines"])),
+        ("tags", json!((0..101).map(|n| n.to_string()).collect::<Vec<_>>())),
+        ("description", json!("x".repeat(10_001))),
+        ("timezone", json!("x".repeat(256))),
         ("description", json!("a bell \u{7}")),
         ("host", json!("")),
         ("channels", json!(["pager"])),
@@ -169,7 +172,7 @@ fn a_heartbeat_has_one_schedule() {
 
 #[test]
 fn a_bad_cron_expression_is_named() {
-    for cron in ["", "nonsense", "* * * *", "61 * * * *", "0 0 30 2 *"] {
+    for cron in [&"0 ".repeat(501)[..], "", "nonsense", "* * * *", "61 * * * *", "0 0 30 2 *"] {
         assert_eq!(fault(&json!({ "name": "N", "cron": cron })), "cron", "{cron}");
     }
     assert_eq!(fault(&json!({ "name": "N", "cron": "@daily", "timezone": "Nowhere" })), "timezone");
@@ -189,6 +192,19 @@ fn a_misspelt_field_is_refused_with_what_was_meant() {
     assert!(failure.message.contains("\"grace_period\""), "{}", failure.message);
     let failure = draft(&with("zzz", json!("1h"))).unwrap_err();
     assert!(!failure.message.contains("Probably"), "{}", failure.message);
+}
+
+#[test]
+fn names_without_end_are_neither_compared_nor_sent_back() {
+    let long = "n".repeat(1_000_000);
+    let mut body = json!({ "name": "N", "interval": "1h" });
+    body[&long] = json!(1);
+    let failure = draft(&body).unwrap_err();
+    assert!(failure.field.unwrap().len() <= 100 && failure.message.len() < 100);
+    let failure = draft(&with("channels", json!([long]))).unwrap_err();
+    assert!(failure.message.len() < 1_000, "{}", failure.message.len());
+    let failure = draft(&with("interval", json!(long))).unwrap_err();
+    assert!(failure.message.len() < 1_000, "{}", failure.message.len());
 }
 
 #[test]

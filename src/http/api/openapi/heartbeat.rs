@@ -14,11 +14,11 @@ pub(in crate::http::api) struct NewHeartbeat {
     /// Its name in URLs, which must not read as a UUID. Default: the name folded to ASCII; needed when that leaves nothing.
     #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,99}$", example = "backup-postgresql")]
     slug: Option<String>,
-    /// What people should know of it; no control characters but line ends.
-    #[schema(pattern = "TEXT")]
+    /// What people should know of it: at most 10,000 characters, no control characters but line ends.
+    #[schema(max_length = 10_000, pattern = "TEXT")]
     description: Option<String>,
-    /// Words to find it by, of one line and at most 255 characters each.
-    #[schema(value_type = Option<Vec<String>>)]
+    /// Words to find it by: at most 100, of one line and at most 255 characters each.
+    #[schema(max_items = 100)]
     tags: Option<Vec<String>>,
     /// The machine that it runs on: one line of 1 to 255 characters.
     #[schema(min_length = 1, max_length = 255, pattern = "LINE")]
@@ -29,8 +29,9 @@ pub(in crate::http::api) struct NewHeartbeat {
     /// The same in seconds.
     #[schema(minimum = 1, maximum = 31_622_400)]
     interval_seconds: Option<i64>,
-    /// When it is expected: a cron expression of five fields, by the rules of Debian's cron.
-    #[schema(format = "cron", example = "30 2 * * *")]
+    /// When it is expected: a cron expression of five fields, by the rules of Debian's cron; at most
+    /// 1,000 characters.
+    #[schema(max_length = 1_000, format = "cron", example = "30 2 * * *")]
     cron: Option<String>,
     /// The IANA time zone of a cron expression. Default: of `[defaults]`, else UTC.
     #[schema(format = "timezone", example = "Europe/Berlin")]

@@ -88,6 +88,9 @@ fn document(settings: &HttpSettings) -> Value {
 fn described() -> Value {
     let mut document = serde_json::to_value(Description::openapi()).unwrap_or_default();
     heartbeat::complete(&mut document["components"]["schemas"]);
+    for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
+        require_all(name, schema);
+    }
     for path in objects(&mut document["paths"]) {
         for operation in objects(path) {
             errors(operation);
@@ -103,6 +106,19 @@ fn described() -> Value {
     document
 }
 
+/// In an answer every field is there, be it null; but for the secrets, and the bodies that were not asked for.
+fn require_all(name: &str, schema: &mut Value) {
+    const REQUESTS: [&str; 4] = ["NewHeartbeat", "WholeHeartbeat", "HeartbeatPatch", "Pause"];
+    let is_optional = |field: &str| match name {
+        "Heartbeat" => matches!(field, "uuid" | "ping_url"),
+        "Ping" | "Run" => field == "body",
+        _ => false,
+    };
+    let Some(fields) = schema["properties"].as_object().filter(|_| !REQUESTS.contains(&name)) else { return };
+    let required: Vec<&String> = fields.keys().filter(|field| !is_optional(field)).collect();
+    schema["required"] = json!(required);
+}
+
 fn objects(value: &mut Value) -> impl Iterator<Item = &mut Value> {
     value.as_object_mut().into_iter().flat_map(Map::values_mut)
 }
@@ -112,7 +128,10 @@ fn errors(operation: &mut Value) {
     const ALL: [(&str, &str); 5] = [
         ("400", "A parameter or field is wrong; the error names it."),
         ("401", "An API key is needed, or the one that was sent is none."),
-        ("403", "The key may not do this, or the request came from another site or through a proxy."),
+        (
+            "403",
+            "The key may not do this; or the request came from another site; or, without keys, from elsewhere, through a proxy, or with a body that is not JSON.",
+        ),
         ("405", "This address does not take this method."),
         ("503", "Not now: the daemon is busy, stopping, or cannot write its journal. With Retry-After."),
     ];
@@ -131,6 +150,9 @@ fn errors(operation: &mut Value) {
             json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } });
         if status == "405" {
             response["headers"] = header("Allow", "The methods that it takes.");
+        }
+        if status == "401" {
+            response["headers"] = header("WWW-Authenticate", "That a key is sent as a bearer.");
         }
         if status == "503" {
             response["headers"] = header("Retry-After", "After how many seconds to try again.");
