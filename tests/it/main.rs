@@ -8,6 +8,7 @@
 
 mod access;
 mod api;
+mod api_deliveries;
 mod bad_input;
 mod client;
 mod command_line;
