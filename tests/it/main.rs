@@ -9,6 +9,7 @@
 mod access;
 mod api;
 mod api_deliveries;
+mod api_state;
 mod bad_input;
 mod client;
 mod command_line;
