@@ -8,6 +8,7 @@
 
 mod access;
 mod api;
+mod api_access;
 mod api_deliveries;
 mod api_state;
 mod bad_input;
