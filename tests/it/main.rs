@@ -10,6 +10,7 @@ mod access;
 mod api;
 mod api_access;
 mod api_deliveries;
+mod api_hostile;
 mod api_state;
 mod bad_input;
 mod client;
