@@ -121,6 +121,8 @@ impl Ledger {
     pub(super) fn gather(&mut self, transition: Transition, answer: Option<Answer<Reply>>) -> Option<LetOut> {
         let Transition { reply, records, effects } = transition;
         let wrote = !records.is_empty();
+        // What was done before and is not on the disk yet is no more durable when it is asked for again.
+        let durable = !wrote && !reply.claims();
         if wrote {
             self.last = self.last.plus(records.len() as u64);
             self.gathered_at = Instant::now();
@@ -144,7 +146,7 @@ impl Ledger {
             self.pending.clear();
             self.condition = Condition::Failed { heal_at: Instant::now() };
         }
-        Some(LetOut { release, durable: !wrote })
+        Some(LetOut { release, durable })
     }
 
     /// Sends the gathered batch on its way, unless one is under way: then it gathers on.

@@ -190,6 +190,16 @@ pub enum Reply {
     Reloading,
 }
 
+impl Reply {
+    /// Whether it says that something is as it was wanted, be it since now or since before.
+    pub fn claims(&self) -> bool {
+        match self {
+            Self::Taken | Self::Created(_) | Self::Changed(_) | Self::Deleted | Self::Queued(_) => true,
+            Self::Done | Self::Unknown | Self::Conflict(_) | Self::Reloading => false,
+        }
+    }
+}
+
 /// Why what was wanted was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {

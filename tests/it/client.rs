@@ -103,9 +103,14 @@ impl Daemon {
         self.request("GET", path, &[], b"")
     }
 
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+    /// A call with a body of JSON.
+    pub(crate) fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
         let headers = [("Content-Type", "application/json")];
-        self.request("POST", path, &headers, body.to_string().as_bytes())
+        self.request(method, path, &headers, body.to_string().as_bytes())
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        self.call("POST", path, body)
     }
 
     /// Makes a heartbeat through the API, and gives it back as the API does.
@@ -137,6 +142,22 @@ impl Daemon {
         wait_for(LIMIT, &format!("{slug} is {status}"), || {
             let heartbeat = self.heartbeat(slug);
             (heartbeat["status"] == status).then_some(heartbeat)
+        })
+    }
+    /// The items of a page of the API: `incidents`, `heartbeats/db/pings?bodies=true`.
+    pub(crate) fn items(&self, path: &str) -> Vec<Value> {
+        let answer = self.get(&format!("/api/v1/{path}"));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let whole = path.split('?').next().unwrap();
+        let noun = whole.rsplit('/').next().unwrap();
+        answer.json()[noun].as_array().unwrap().clone()
+    }
+
+    /// Waits until a delivery has this status, and gives it back.
+    pub(crate) fn wait_for_delivery(&self, id: &str, status: &str) -> Value {
+        wait_for(LIMIT, &format!("delivery {id} is {status}"), || {
+            let delivery = self.get(&format!("/api/v1/deliveries/{id}")).json();
+            (delivery["status"] == status).then_some(delivery)
         })
     }
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use crate::harness::{Daemon, Home, LIMIT, OVERDUE, command, run, wait_until};
 use crate::receiver::Receiver;
 
@@ -81,6 +83,75 @@ fn with_a_full_disk_pings_count_alerts_go_out_and_it_heals_by_itself() {
     assert_eq!(receiver.received().len(), 2, "each alert once");
     assert_eq!(daemon.heartbeat("db")["pings_total"], sent + 1);
     assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn on_a_full_disk_a_change_is_refused_but_not_forgotten_and_reads_go_on() {
+    const LIST: &str = "/api/v1/heartbeats";
+    if !mount_is_possible() {
+        return;
+    }
+    let (receiver, home) = receiver_and_home();
+    let (daemon, small) = start(&home);
+    for slug in ["old", "leaving"] {
+        daemon.create(&json!({ "name": slug, "interval": "24h" }));
+    }
+    fs::write(small.join("filler"), vec![1; 1_000_000]).unwrap_err();
+    // What the file system had rounded up for the journal is used up first.
+    let mut number = 0;
+    wait_until(LIMIT, "a change is refused", || {
+        number += 1;
+        daemon.call("PATCH", &format!("{LIST}/old"), &json!({ "host": number.to_string() })).status == 503
+    });
+    let changes = [
+        ("POST", LIST.to_owned(), json!({ "name": "New", "interval": "1h" })),
+        ("PUT", format!("{LIST}/put"), json!({ "interval": "1h" })),
+        ("PATCH", format!("{LIST}/old"), json!({ "host": "db1" })),
+        ("DELETE", format!("{LIST}/leaving"), json!({})),
+        ("POST", format!("{LIST}/db/pause"), json!({ "for": "2h" })),
+        ("POST", "/api/v1/channels/ops/test".to_owned(), json!({})),
+    ];
+    for (method, path, body) in &changes {
+        let refused = daemon.call(method, path, body);
+        let told = (refused.status, refused.json()["error"]["code"].clone(), refused.header("retry-after"));
+        assert_eq!(told, (503, json!("not_durable"), Some("5")), "{method} {path}");
+    }
+    // Nothing is left to be done, but what was done is still not on the disk.
+    for (method, path, body) in [&changes[1], &changes[2], &changes[4]] {
+        assert_eq!(daemon.call(method, path, body).status, 503, "again: {method} {path}");
+    }
+    let done = || {
+        let seen = |beat: &Value| (beat["slug"].clone(), beat["host"].clone(), beat["status"].clone());
+        daemon.items("heartbeats").iter().map(seen).collect::<Vec<_>>()
+    };
+    let before = done();
+    let wanted = [("db", Value::Null, "paused"), ("new", Value::Null, "new"), ("old", json!("db1"), "new")];
+    let wanted = [&wanted[..], &[("put", Value::Null, "new")]].concat();
+    let wanted: Vec<_> =
+        wanted.into_iter().map(|(slug, host, status)| (json!(slug), host, json!(status))).collect();
+    assert_eq!(before, wanted, "it is in force all the same");
+    assert_eq!(receiver.wait_for(1)[0].kind(), "test");
+    for path in ["incidents", "deliveries", "heartbeats/db/pings", "heartbeats/db/runs"] {
+        daemon.items(path);
+    }
+    let summary = daemon.get("/api/v1/summary").json();
+    assert_eq!(summary["journal"]["ok"], false, "{summary}");
+
+    fs::remove_file(small.join("filler")).unwrap();
+    wait_until(LIMIT, "it heals by itself", || daemon.get("/readyz").status == 200);
+    assert_eq!(done(), before);
+    // What is on the disk now is what a crash would leave behind.
+    fs::create_dir(home.path("small/state")).unwrap();
+    for file in fs::read_dir(small.join("state")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), home.path("small/state").join(file.file_name())).unwrap();
+    }
+    daemon.kill_9();
+    let daemon = Daemon::start_in(&home);
+    let slugs: Vec<Value> = daemon.items("heartbeats").iter().map(|beat| beat["slug"].clone()).collect();
+    assert_eq!(slugs, ["db", "new", "old", "put"]);
+    assert_eq!(daemon.heartbeat("old")["host"], "db1");
+    assert!(daemon.heartbeat("db")["paused_until"].is_string(), "it is paused for its time");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Ended, Home, LIMIT, run};
+use crate::harness::{Daemon, Ended, Home, LIMIT, command, curl, run};
 use crate::receiver::{Receiver, Reply};
 
 fn heartbeat(url: &str, arguments: &[&str]) -> Ended {
@@ -238,4 +238,67 @@ fn the_key_and_the_address_come_from_the_environment() {
     // Set but empty is the default, where nobody is expected, or at least nobody who knows this one.
     let mut command = home.command(&["heartbeat", "rm", "no-such-heartbeat-anywhere"]);
     assert_ne!(run(command.env("OVERDUE_URL", ""), LIMIT).code, 64);
+}
+
+/// A life of a heartbeat by nothing but the program and its URL.
+#[test]
+fn one_is_made_watched_paused_resumed_and_removed() {
+    let daemon = Daemon::start("");
+    let ask = |arguments: &[&str]| daemon.home.run(&[arguments, &["--url", &daemon.home.url()]].concat());
+    let made = ask(&["heartbeat", "add", "db", "--interval", "24h", "--grace", "30m"]);
+    assert_eq!((made.code, made.stderr.as_str()), (0, ""), "{made:?}");
+    let url = made.stdout.lines().next().unwrap();
+    let ping = |suffix: &str| assert_eq!(curl(&[&format!("{url}{suffix}")]).stdout, "OK", "{suffix}");
+    for (seconds, end) in [("0.4", "/0"), ("0.1", "/3"), ("0", "/start"), ("0", "")] {
+        ping("/start");
+        assert_eq!(run(&mut command("sleep", &[seconds]), LIMIT).code, 0);
+        ping(end);
+    }
+    let status = ask(&["status", "db"]);
+    assert_eq!(status.code, 0, "{status:?}");
+    assert!(status.stdout.starts_with("OVERDUE OK - db is up"), "{}", status.stdout);
+    let chart: Vec<&str> =
+        status.stdout.lines().skip_while(|line| !line.starts_with("The last 5 runs")).collect();
+    assert!(chart[1].contains('█') && chart[1].chars().count() == 7, "{}", status.stdout);
+    assert_eq!(chart[2], "  .x--.", "a start takes the place of the one before it: {}", status.stdout);
+    let runs = daemon.items("heartbeats/db/runs");
+    for (run, end) in
+        runs.iter().zip(["success    -", "abandoned  -", "abandoned  -", "failure    3", "success    0"])
+    {
+        let started = run["started_at"].as_str().unwrap();
+        let row = chart.iter().find(|line| line.contains(started) && line.ends_with(end));
+        assert!(row.is_some(), "no row of {run} in {}", status.stdout);
+    }
+
+    let paused = ask(&["heartbeat", "pause", "db", "--for", "2h"]);
+    assert_eq!(paused.code, 0, "{paused:?}");
+    let until = daemon.heartbeat("db")["paused_until"].as_str().unwrap().to_owned();
+    assert!(paused.stdout.starts_with("db is paused: "), "{}", paused.stdout);
+    assert!(paused.stdout.contains(&format!("until {until} (")), "{}", paused.stdout);
+    assert!(ask(&["status", "db"]).stdout.contains(&format!("  paused       until {until} (")));
+    let wrong = ask(&["heartbeat", "pause", "db", "--for", "soon"]);
+    assert_eq!(wrong.code, 1, "{wrong:?}");
+    assert!(wrong.stderr.starts_with("overdue: for: "), "{}", wrong.stderr);
+    let resumed = ask(&["heartbeat", "resume", "db"]);
+    assert_eq!((resumed.code, resumed.stdout.starts_with("db is up: ")), (0, true), "{resumed:?}");
+    assert_eq!(daemon.heartbeat("db")["status"], "up");
+    let removed = ask(&["heartbeat", "rm", "db"]);
+    assert_eq!(removed.code, 0, "{removed:?}");
+    assert_eq!(curl(&[url]).stdout, "not found");
+    assert_eq!(ask(&["status", "db"]).code, 3);
+    let again = ask(&["heartbeat", "rm", "db"]);
+    assert_eq!((again.code, again.stdout.as_str()), (1, ""), "{again:?}");
+}
+
+#[test]
+fn one_of_the_config_is_paused_and_resumed_but_not_removed() {
+    let daemon = Daemon::start("[heartbeats.db]\ninterval = \"24h\"\n");
+    let url = daemon.home.url();
+    let removed = heartbeat(&url, &["rm", "db"]);
+    assert_eq!((removed.code, removed.stdout.as_str()), (1, ""), "{removed:?}");
+    assert!(removed.stderr.contains("declared in the config"), "{}", removed.stderr);
+    assert_eq!(heartbeat(&url, &["pause", "db"]).code, 0);
+    assert_eq!(daemon.heartbeat("db")["status"], "paused");
+    assert_eq!(heartbeat(&url, &["resume", "db"]).code, 0);
+    assert_eq!(daemon.heartbeat("db")["status"], "new");
 }

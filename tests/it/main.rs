@@ -7,6 +7,11 @@
 #![allow(dead_code, reason = "what the harness can do is there before the test that needs it")]
 
 mod access;
+mod api;
+mod api_access;
+mod api_deliveries;
+mod api_hostile;
+mod api_state;
 mod bad_input;
 mod client;
 mod command_line;

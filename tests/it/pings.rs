@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use serde_json::json;
 
 use crate::client::Answer;
-use crate::harness::{Daemon, LIMIT, curl, wait_until};
+use crate::harness::{Daemon, Home, LIMIT, curl, wait_until};
 use crate::receiver::Receiver;
 
 const KEY: &str = "a_ping-key_of-26_characters";
@@ -237,4 +237,34 @@ fn many_pings_over_one_connection_are_answered_in_order() {
     assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 256);
     let heartbeat = daemon.heartbeat("backup");
     assert_eq!((&heartbeat["pings_total"], &heartbeat["last_exit_code"]), (&json!(256), &json!(255)));
+}
+
+#[test]
+fn where_a_ping_came_from_is_believed_only_of_trusted_proxies() {
+    let trusting = |nets: &str| {
+        format!(
+            "[heartbeats.backup]\ninterval = \"24h\"\n[server]\nping_key = \"{KEY}\"\ntrusted_proxies = [{nets}]\n"
+        )
+    };
+    let home = Home::new(&trusting(""));
+    let daemon = Daemon::start_in(&home);
+    let from = |lists: &[&str]| {
+        let headers: Vec<_> = lists.iter().map(|list| ("X-Forwarded-For", *list)).collect();
+        let answer = daemon.request("GET", &format!("/ping/{KEY}/backup"), &headers, b"");
+        assert_eq!(answer.status, 200);
+        daemon.items("heartbeats/backup/pings?limit=1")[0]["from"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(from(&["198.51.100.7"]), "127.0.0.1", "nobody is trusted");
+    let reloads = || daemon.stderr().matches("config in force").count();
+    let before = reloads();
+    home.configure(&trusting("\"203.0.113.0/24\""));
+    wait_until(LIMIT, "the config is in force", || reloads() > before);
+    assert_eq!(from(&["198.51.100.7"]), "127.0.0.1", "another one is trusted");
+    home.configure(&trusting("\"127.0.0.1/32\", \"10.0.0.0/8\""));
+    wait_until(LIMIT, "this proxy is believed", || from(&["198.51.100.7"]) == "198.51.100.7");
+    assert_eq!(from(&["6.6.6.6, 198.51.100.7, 10.1.1.1"]), "198.51.100.7", "what a client wrote itself");
+    assert_eq!(from(&["6.6.6.6", "198.51.100.7"]), "198.51.100.7");
+    assert_eq!(from(&["2001:db8::1"]), "2001:db8::1");
+    assert_eq!(from(&["nonsense"]), "127.0.0.1");
+    assert_eq!(from(&[]), "127.0.0.1");
 }

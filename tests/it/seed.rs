@@ -16,7 +16,7 @@ use crate::receiver::{Received, Receiver};
 const BACKUP: &str = r#"{"name":"Backup PostgreSQL","interval":"24h","grace_period":"1h"}"#;
 const SECRET: &str = "a secret of one's own";
 
-fn config(receiver: &Receiver) -> String {
+pub(crate) fn config(receiver: &Receiver) -> String {
     let channel = receiver.channel("ops");
     format!("{channel}secret = {SECRET:?}\n[defaults]\nchannels = [\"ops\"]\n")
 }
@@ -48,7 +48,7 @@ curl -fsS -m 10 --retry 5 --noproxy '*' "$URL/api/v1/ping/${{UUID}}/$?"
 }
 
 /// Holds a webhook against what the receiver of a Standard Webhook does.
-fn verify_signature(received: &Received) {
+pub(crate) fn verify_signature(received: &Received) {
     let body = std::str::from_utf8(&received.body).unwrap();
     let signed = format!("{}.{}.{body}", received.header("webhook-id"), received.header("webhook-timestamp"));
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
@@ -62,7 +62,7 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 /// The keys of SPEC 6, of every alert alike. (`serde_json` sorts them.)
-fn check_shape(received: &Received, uuid: &str) {
+pub(crate) fn check_shape(received: &Received, uuid: &str) {
     assert_eq!(received.method, "POST");
     assert_eq!(received.header("content-type"), "application/json");
     assert_eq!(received.header("user-agent"), concat!("overdue/", env!("CARGO_PKG_VERSION")));

@@ -1,10 +1,10 @@
 //! A disk that fails, hangs and is full, and what a life leaves to the next.
 
 use crate::engine::handle::Refused;
-use crate::engine::tests::world::{World, secs};
-use crate::machine::event::Reply;
+use crate::engine::tests::world::{World, secs, slug};
+use crate::machine::event::{Reply, Request};
 use crate::machine::record::Record;
-use crate::model::ping::PingKind;
+use crate::model::ping::{PingKind, Target};
 use crate::store::memory::Operation;
 
 /// Lets seconds pass until the journal can be written again.
@@ -46,6 +46,24 @@ async fn one_failed_sync_is_healed_by_a_snapshot() {
 #[tokio::test(start_paused = true)]
 async fn a_full_disk_refuses_snapshots_too_until_there_is_room() {
     fails_then_heals(Operation::Write, u32::MAX).await;
+}
+
+/// The second time there is nothing left to be written, which is no reason to call it safe.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_asked_for_again_while_the_disk_fails_is_not_called_done() {
+    let world = World::with(&["a"], secs(3_600)).await;
+    world.folder.fail(Operation::Write, u32::MAX);
+    let pause = || world.handle.request(Request::Pause { target: Target::Slug(slug("a")), span: None });
+    for _ in 0..3 {
+        assert_eq!(pause().await, Err(Refused::NotDurable));
+    }
+    let nobody = Request::Resume { target: Target::Slug(slug("nobody")) };
+    assert_eq!(world.handle.request(nobody).await, Ok(Reply::Unknown), "a refusal promises nothing");
+    world.folder.fail(Operation::Write, 0);
+    heals(&world).await;
+    assert_eq!(pause().await, Ok(Reply::Changed(slug("a"))));
+    world.folder.kill();
+    assert_eq!(World::begin(world.folder.clone()).status("a").await, "paused");
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,6 +116,8 @@ async fn a_snapshot_is_written_when_something_changed_and_not_for_signs_of_life(
     let first = snapshot();
     world.pass(400).await;
     assert_eq!(snapshot(), first, "nothing but marks since");
+    // The disk's thread lives in real time: while minutes pass in an instant it can seem to hang.
+    heals(&world).await;
     assert_eq!(world.send("a", PingKind::Success).take().await, Ok(Reply::Taken));
     world.pass(301).await;
     world.until("a second one is there", || snapshot() != first).await;
