@@ -13,6 +13,7 @@ use warp::reply::Response;
 use crate::http::HttpSettings;
 use crate::http::api::request::Request;
 use crate::http::api::{changes, deliveries, heartbeats, history, incidents, summary};
+use crate::http::health;
 use crate::http::rejection::{ErrorBody, Failure, json_response};
 
 pub(super) use heartbeat::{HeartbeatPatch, NewHeartbeat, WholeHeartbeat};
@@ -47,6 +48,8 @@ pub(super) use heartbeat::{HeartbeatPatch, NewHeartbeat, WholeHeartbeat};
         deliveries::test,
         summary::summary,
         describe,
+        health::alive,
+        health::readiness,
     ),
     components(schemas(ErrorBody, NewHeartbeat, WholeHeartbeat, HeartbeatPatch)),
     tags(
@@ -91,7 +94,8 @@ fn described() -> Value {
     for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
         require_all(name, schema);
     }
-    for path in objects(&mut document["paths"]) {
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    for (_, path) in paths.filter(|(path, _)| path.starts_with("/api/")) {
         for operation in objects(path) {
             errors(operation);
         }
@@ -112,6 +116,7 @@ fn require_all(name: &str, schema: &mut Value) {
     let is_optional = |field: &str| match name {
         "Heartbeat" => matches!(field, "uuid" | "ping_url"),
         "Ping" | "Run" => field == "body",
+        "JournalReady" => field == "error",
         _ => false,
     };
     let Some(fields) = schema["properties"].as_object().filter(|_| !REQUESTS.contains(&name)) else { return };
