@@ -238,6 +238,56 @@ fn status_takes_an_address_without_http_before_it() {
     assert_eq!(ended.code, 0, "{ended:?}");
 }
 
+/// A daemon that listens on a Unix socket, too.
+fn on_a_socket() -> Daemon {
+    let home = Home::new("");
+    let port = home.port;
+    home.configure(&format!(
+        "[heartbeats.db]\ninterval = \"24h\"\n\
+         [server]\nlisten = [\"127.0.0.1:{port}\", \"unix:overdue.sock\"]\n"
+    ));
+    Daemon::start_in(&home)
+}
+
+#[test]
+fn status_asks_over_a_unix_socket_and_needs_no_key() {
+    let daemon = on_a_socket();
+    let path = daemon.home.path("overdue.sock").display().to_string();
+    for url in [&format!("unix:{path}"), &format!("unix://{path}"), "unix:overdue.sock"] {
+        let ended = daemon.home.run(&["status", "--url", url]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{url} {ended:?}");
+        assert!(ended.stdout.starts_with("OVERDUE OK - 1 new"), "{url} {ended:?}");
+        let ended = daemon.home.run(&["status", "--json", "--url", url, "db"]);
+        assert_eq!(serde_json::from_str::<Value>(&ended.stdout).unwrap(), daemon.heartbeat("db"));
+    }
+    let mut command = daemon.home.command(&["status", "db"]);
+    let ended = run(command.env("OVERDUE_URL", format!("unix:{path}")), LIMIT);
+    assert!(ended.stdout.starts_with("OVERDUE OK - db is new"), "{ended:?}");
+}
+
+#[test]
+fn a_socket_that_does_not_answer_is_named_with_what_to_do() {
+    let home = Home::new("");
+    let ask = |name: &str| {
+        let url = format!("unix:{}", home.path(name).display());
+        let ended = home.run(&["status", "--url", &url]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (3, ""), "{ended:?}");
+        assert!(ended.stdout.starts_with(&format!("OVERDUE UNKNOWN - cannot ask {url}: ")), "{ended:?}");
+        assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
+        ended.stdout
+    };
+    let told = ask("absent.sock");
+    assert!(told.contains("No such file") && told.contains("[server] listen"), "{told}");
+    drop(std::os::unix::net::UnixListener::bind(home.path("left.sock")).unwrap());
+    let told = ask("left.sock");
+    assert!(told.contains("refused") && told.contains("overdue serve"), "{told}");
+    let told = ask(&"long".repeat(40));
+    assert!(told.contains("--url"), "{told}");
+    let ended = home.run(&["status", "--url", "unix:"]);
+    assert_eq!(ended.code, 3);
+    assert!(ended.stdout.contains("names no socket"), "{ended:?}");
+}
+
 #[test]
 fn status_takes_a_key_from_the_environment() {
     let daemon = Daemon::start(
