@@ -19,6 +19,9 @@ pub(super) enum Status {
 }
 
 impl Status {
+    /// The worst first.
+    pub(super) const ALL: [Self; 5] = [Self::Down, Self::Late, Self::New, Self::Up, Self::Paused];
+
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Down => "down",
@@ -120,4 +123,86 @@ impl Run {
 #[derive(Debug, Deserialize)]
 pub(super) struct Runs {
     pub(super) runs: Vec<Run>,
+}
+
+/// How many heartbeats stand how.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Counts {
+    pub(super) down: usize,
+    pub(super) late: usize,
+    pub(super) new: usize,
+    pub(super) up: usize,
+    pub(super) paused: usize,
+    /// A run is open; these are counted by their status too.
+    pub(super) running: usize,
+}
+
+impl Counts {
+    pub(super) fn of(beats: &[Beat]) -> Self {
+        let mut counts = Self::default();
+        for beat in beats {
+            *counts.by_status(beat.status) += 1;
+            counts.running += usize::from(beat.current_run_started_at.is_some());
+        }
+        counts
+    }
+
+    pub(super) const fn with(&self, status: Status) -> usize {
+        match status {
+            Status::Down => self.down,
+            Status::Late => self.late,
+            Status::New => self.new,
+            Status::Up => self.up,
+            Status::Paused => self.paused,
+        }
+    }
+
+    pub(super) const fn by_status(&mut self, status: Status) -> &mut usize {
+        match status {
+            Status::Down => &mut self.down,
+            Status::Late => &mut self.late,
+            Status::New => &mut self.new,
+            Status::Up => &mut self.up,
+            Status::Paused => &mut self.paused,
+        }
+    }
+}
+
+/// How everything stands.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Summary {
+    pub(super) heartbeats: Counts,
+    /// Not all versions say it.
+    #[serde(flatten)]
+    pub(super) house: Option<House>,
+}
+
+/// How the daemon itself stands.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct House {
+    pub(super) deliveries: DeliveryCounts,
+    pub(super) config: ConfigState,
+    pub(super) journal: JournalState,
+}
+
+/// How many alerts stand how.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct DeliveryCounts {
+    pub(super) waiting: usize,
+    pub(super) given_up: usize,
+}
+
+/// Whether the config's file is in force, and if not, why.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct ConfigState {
+    pub(super) ok: bool,
+    #[serde(default)]
+    pub(super) problems: Vec<String>,
+}
+
+/// Whether the journal can be written, and if not, why.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct JournalState {
+    pub(super) ok: bool,
+    pub(super) error: Option<String>,
 }

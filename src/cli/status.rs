@@ -1,15 +1,13 @@
 //! `overdue status`: asks a running daemon how things stand, for a person, a script or a monitoring system.
 //! Knows what to ask for and which exit code it gives; how it looks is the business of the modules below.
 
-use std::fmt::Write as _;
-
 use clap::Args;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cli::answer::{Beat, Run, Runs};
 use crate::cli::ask::{Daemon, Fault, Where, is_name, run};
 use crate::cli::paint::Paint;
+use crate::cli::status::overview::{Overview, Wanted};
 use crate::cli::status::plugin::{Line, Verdict};
 use crate::cli::{complain, exit, print};
 use crate::engine::clock::{Clock as _, SystemClock};
@@ -17,6 +15,7 @@ use crate::model::time::Timestamp;
 
 mod chart;
 mod detail;
+mod overview;
 pub(super) mod plugin;
 #[cfg(test)]
 mod samples;
@@ -34,20 +33,23 @@ pub(super) struct Arguments {
     /// Ask again every 2 seconds, until Ctrl-C
     #[arg(long, conflicts_with = "json")]
     watch: bool,
+    /// List only those that are late or down, as a monitoring system wants it; all are counted
+    #[arg(long, conflicts_with = "slug")]
+    problems: bool,
     /// The heartbeat; without it, all of them
     slug: Option<String>,
 }
 
-/// A page of the API's list.
-#[derive(Deserialize)]
-struct Page {
-    heartbeats: Vec<Value>,
-    next_cursor: Option<String>,
+/// What is asked about.
+#[derive(Debug, Clone, Copy)]
+enum Subject<'a> {
+    All { problems: bool },
+    One(&'a str),
 }
 
 /// What there is to show.
 enum Seen {
-    All(Vec<Beat>),
+    All(Overview),
     /// One, and its last runs if the daemon lists runs: newest first, or why they are not known.
     One(Box<Beat>, Option<Result<Vec<Run>, Fault>>),
 }
@@ -58,13 +60,14 @@ pub(super) fn status(arguments: &Arguments) -> u8 {
     if slug.is_some_and(|slug| !is_name(slug)) {
         return exit::USAGE;
     }
+    let subject = slug.map_or(Subject::All { problems: arguments.problems }, Subject::One);
     run(async {
         match (Daemon::at(&arguments.daemon.url), arguments.json, arguments.watch) {
-            (Ok(daemon), true, _) => programs(&daemon, slug).await,
-            (Ok(daemon), false, true) => watch::watch(&daemon, slug).await,
+            (Ok(daemon), true, _) => programs(&daemon, subject).await,
+            (Ok(daemon), false, true) => watch::watch(&daemon, subject).await,
             (Ok(daemon), false, false) => {
                 let paint = Paint::on(&std::io::stdout());
-                let (line, rest) = match Seen::ask(&daemon, slug).await {
+                let (line, rest) = match Seen::ask(&daemon, subject, None).await {
                     Ok(seen) => seen.show(SystemClock.now(), paint, usize::MAX, screen::size().columns),
                     Err(fault) => (Line::unknown(&fault.to_string()), String::new()),
                 };
@@ -86,18 +89,21 @@ fn whole(line: &Line, rest: &str, paint: Paint) -> String {
 }
 
 /// The answers of the API as they are.
-async fn programs(daemon: &Daemon, slug: Option<&str>) -> u8 {
-    let answer = match slug {
-        Some(slug) => daemon.get(&format!("heartbeats/{slug}")).await.map(|beat: Value| vec![beat]),
-        None => list(daemon).await,
+async fn programs(daemon: &Daemon, subject: Subject<'_>) -> u8 {
+    let answer = match subject {
+        Subject::One(slug) => daemon.get(&format!("heartbeats/{slug}")).await.map(|beat: Value| vec![beat]),
+        Subject::All { problems } => overview::values(daemon, Wanted { problems, rows: None }).await,
     };
     let verdict = |values: &[Value]| {
         let beats = values.iter().map(|value| daemon.read::<Beat>(value)).collect::<Result<Vec<_>, _>>()?;
-        Ok::<_, Fault>(Line::of_all(&beats).verdict)
+        Ok::<_, Fault>(Verdict::of_all(beats.iter().map(|beat| beat.status)))
     };
     match answer.and_then(|values| Ok((verdict(&values)?, values))) {
         Ok((verdict, mut values)) => {
-            let shown = if slug.is_some() { values.swap_remove(0) } else { json!({ "heartbeats": values }) };
+            let shown = match subject {
+                Subject::One(_) => values.swap_remove(0),
+                Subject::All { .. } => json!({ "heartbeats": values }),
+            };
             print(format!("{shown:#}\n").as_bytes(), verdict.code())
         }
         Err(fault) => refuse(&fault),
@@ -109,28 +115,14 @@ fn refuse(fault: &Fault) -> u8 {
     Verdict::Unknown.code()
 }
 
-/// All heartbeats, page by page.
-async fn list(daemon: &Daemon) -> Result<Vec<Value>, Fault> {
-    let mut all = Vec::new();
-    let mut cursor: Option<String> = None;
-    loop {
-        let mut path = "heartbeats?limit=1000".to_owned();
-        if let Some(cursor) = &cursor {
-            write!(path, "&cursor={cursor}").expect("writing to a string cannot fail");
-        }
-        let page: Page = daemon.get(&path).await?;
-        all.extend(page.heartbeats);
-        match page.next_cursor {
-            Some(next) => cursor = Some(next),
-            None => return Ok(all),
-        }
-    }
-}
-
 impl Seen {
-    async fn ask(daemon: &Daemon, slug: Option<&str>) -> Result<Self, Fault> {
-        let Some(slug) = slug else {
-            return daemon.read(&Value::Array(list(daemon).await?)).map(Self::All);
+    /// Of all heartbeats, `rows` of them if that many fit; `None` is as many as there are.
+    async fn ask(daemon: &Daemon, subject: Subject<'_>, rows: Option<usize>) -> Result<Self, Fault> {
+        let slug = match subject {
+            Subject::All { problems } => {
+                return Overview::ask(daemon, Wanted { problems, rows }).await.map(Self::All);
+            }
+            Subject::One(slug) => slug,
         };
         let beat = daemon.get(&format!("heartbeats/{slug}")).await?;
         let runs = daemon.get::<Runs>(&format!("heartbeats/{slug}/runs?limit={}", chart::RUNS)).await;
@@ -147,7 +139,7 @@ impl Seen {
     /// of at most `columns`.
     fn show(&self, now: Timestamp, paint: Paint, rows: usize, columns: usize) -> (Line, String) {
         match self {
-            Self::All(beats) => (Line::of_all(beats), table::table(beats, now, paint, rows)),
+            Self::All(overview) => (Line::of_all(overview), table::table(overview, now, paint, rows)),
             Self::One(beat, runs) => {
                 let runs = match runs {
                     Some(Ok(runs)) => format!("\n{}", chart::chart(runs, now, paint, columns)),

@@ -226,7 +226,7 @@ fn the_tour_goes_as_the_readme_says() {
     machine.programs();
 
     let pinged = machine.bash(block("tour-ping"));
-    let first = "OKOK\nOVERDUE OK - 1 up | up=1 late=0 down=0 new=0 paused=0 running=0\n\nSTATUS  SLUG ";
+    let first = "OKOK\nOVERDUE OK - 1 up | up=1 late=0 down=0 new=0 paused=0 running=0 deliveries_given_up=0 deliveries_waiting=0\n\nSTATUS  SLUG ";
     assert!(pinged.stdout.starts_with(first) && PAGE.contains(first), "{pinged:?}");
     assert!(pinged.stdout.contains("\nup      backup  "), "{pinged:?}");
     assert_eq!((pinged.code, pinged.stderr.as_str()), (0, ""));
