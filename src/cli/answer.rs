@@ -50,6 +50,7 @@ pub(super) struct Beat {
     pub(super) max_runtime: String,
     pub(super) max_runtime_seconds: i64,
     pub(super) ping_url: Option<String>,
+    pub(super) channels: Option<Vec<String>>,
     pub(super) last_ping_at: Option<Timestamp>,
     pub(super) last_success_at: Option<Timestamp>,
     pub(super) next_due_at: Option<Timestamp>,
@@ -77,6 +78,7 @@ impl Beat {
 /// An incident that is open.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Incident {
+    pub(super) id: Option<String>,
     pub(super) cause: Cause,
     pub(super) opened_at: Timestamp,
     pub(super) exit_code: Option<u8>,
@@ -123,6 +125,42 @@ impl Run {
 #[derive(Debug, Deserialize)]
 pub(super) struct Runs {
     pub(super) runs: Vec<Run>,
+}
+
+/// An alert to one channel.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Delivery {
+    pub(super) channel: String,
+    /// What it says: "incident.opened" and so on.
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) incident: Option<String>,
+    pub(super) status: DeliveryStatus,
+    pub(super) next_attempt_at: Option<Timestamp>,
+    pub(super) ended_at: Option<Timestamp>,
+    pub(super) tries: u32,
+    /// Oldest first.
+    pub(super) attempts: Vec<Attempt>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DeliveryStatus {
+    Waiting,
+    Delivered,
+    GivenUp,
+}
+
+/// One try of an alert.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Attempt {
+    pub(super) status: Option<u16>,
+    pub(super) error: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Deliveries {
+    pub(super) deliveries: Vec<Delivery>,
 }
 
 /// How many heartbeats stand how.

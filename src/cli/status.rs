@@ -2,17 +2,20 @@
 //! Knows what to ask for and which exit code it gives; how it looks is the business of the modules below.
 
 use clap::Args;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
-use crate::cli::answer::{Beat, Run, Runs};
+use crate::cli::answer::{Beat, Deliveries, Delivery, Run, Runs};
 use crate::cli::ask::{Daemon, Fault, Where, is_name, run};
-use crate::cli::paint::Paint;
+use crate::cli::paint::{Paint, plain};
 use crate::cli::status::overview::{Overview, Wanted};
 use crate::cli::status::plugin::{Line, Verdict};
 use crate::cli::{complain, exit, print};
 use crate::engine::clock::{Clock as _, SystemClock};
 use crate::model::time::Timestamp;
 
+mod alerts;
 mod chart;
 mod detail;
 mod overview;
@@ -50,9 +53,18 @@ enum Subject<'a> {
 /// What there is to show.
 enum Seen {
     All(Overview),
-    /// One, and its last runs if the daemon lists runs: newest first, or why they are not known.
-    One(Box<Beat>, Option<Result<Vec<Run>, Fault>>),
+    One(Box<One>),
 }
+
+/// One heartbeat, and what the daemon tells beside it.
+struct One {
+    beat: Beat,
+    runs: Beside<Vec<Run>>,
+    deliveries: Beside<Vec<Delivery>>,
+}
+
+/// A list that comes newest first, or why it is not known; `None` when an earlier version has no such list.
+type Beside<T> = Option<Result<T, Fault>>;
 
 /// Asks, prints, and gives the exit code of a monitoring plugin.
 pub(super) fn status(arguments: &Arguments) -> u8 {
@@ -124,15 +136,16 @@ impl Seen {
             }
             Subject::One(slug) => slug,
         };
-        let beat = daemon.get(&format!("heartbeats/{slug}")).await?;
-        let runs = daemon.get::<Runs>(&format!("heartbeats/{slug}/runs?limit={}", chart::RUNS)).await;
-        let runs = match runs {
-            Ok(runs) => Some(Ok(runs.runs)),
-            // A daemon of an earlier version has no such list.
-            Err(Fault::Refused(refusal)) if refusal.status == 404 => None,
-            Err(fault) => Some(Err(fault)),
-        };
-        Ok(Self::One(Box::new(beat), runs))
+        let beat: Beat = daemon.get(&format!("heartbeats/{slug}")).await?;
+        // It may have been asked for by its UUID.
+        let slug: String = form_urlencoded::byte_serialize(beat.slug.as_bytes()).collect();
+        let runs = format!("heartbeats/{slug}/runs?limit={}", chart::RUNS);
+        let deliveries = format!("deliveries?heartbeat={slug}&limit={}", alerts::LOOK);
+        let (runs, deliveries) =
+            tokio::join!(beside::<Runs>(daemon, &runs), beside::<Deliveries>(daemon, &deliveries));
+        let runs = runs.map(|known| known.map(|list| list.runs));
+        let deliveries = deliveries.map(|known| known.map(|list| list.deliveries));
+        Ok(Self::One(Box::new(One { beat, runs, deliveries })))
     }
 
     /// The plugin's line, and what follows it: a table of at most `rows` lines, or one heartbeat with a chart
@@ -140,14 +153,30 @@ impl Seen {
     fn show(&self, now: Timestamp, paint: Paint, rows: usize, columns: usize) -> (Line, String) {
         match self {
             Self::All(overview) => (Line::of_all(overview), table::table(overview, now, paint, rows)),
-            Self::One(beat, runs) => {
+            Self::One(one) => {
+                let One { beat, runs, deliveries } = &**one;
+                let alerts = match deliveries {
+                    Some(Ok(deliveries)) => alerts::alerts(deliveries, beat, now),
+                    Some(Err(fault)) => vec![plain(&format!("not known: {fault}"))],
+                    None => Vec::new(),
+                };
                 let runs = match runs {
                     Some(Ok(runs)) => format!("\n{}", chart::chart(runs, now, paint, columns)),
                     Some(Err(fault)) => format!("\nThe last runs are not known: {fault}\n"),
                     None => String::new(),
                 };
-                (Line::of_one(beat, now), detail::detail(beat, now, paint) + &runs)
+                (Line::of_one(beat, now), detail::detail(beat, &alerts, now, paint) + &runs)
             }
         }
+    }
+}
+
+/// What is shown when it is there; that it is not makes the rest no worse.
+async fn beside<T: DeserializeOwned>(daemon: &Daemon, path: &str) -> Beside<T> {
+    match daemon.get(path).await {
+        Ok(list) => Some(Ok(list)),
+        // A daemon of an earlier version has no such list.
+        Err(Fault::Refused(refusal)) if refusal.status == 404 => None,
+        Err(fault) => Some(Err(fault)),
     }
 }

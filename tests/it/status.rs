@@ -277,6 +277,34 @@ fn the_last_runs_are_a_chart() {
 }
 
 #[test]
+fn one_heartbeat_says_who_is_told_and_what_became_of_it() {
+    let (good, bad) = (Receiver::start(), Receiver::start());
+    bad.reply(Reply::Status(410));
+    let daemon = Daemon::start(&format!(
+        "{}{}[heartbeats.db]\ninterval = \"24h\"\nchannels = [\"bad\", \"good\"]\n[heartbeats.quiet]\ninterval = \"24h\"\n",
+        good.channel("good"),
+        bad.channel("bad"),
+    ));
+    let has = |slug: &str, line: &str| {
+        let ended = status(&daemon, &[slug]);
+        assert_eq!(ended.stderr, "", "{ended:?}");
+        ended.stdout.lines().any(|one| one.starts_with(line))
+    };
+    assert!(has("quiet", "  channels     log") && !has("quiet", "  alerts "));
+    daemon.ping(&daemon.uuid("db"), "/7");
+    wait_until(LIMIT, "one is given up", || has("db", "  alerts       incident.opened to bad: given up "));
+    wait_until(LIMIT, "one arrives", || has("db", "               incident.opened to good: delivered "));
+    assert!(has("db", "  channels     bad, good"));
+    bad.reply(Reply::Status(500));
+    daemon.ping(&daemon.uuid("db"), "");
+    wait_until(LIMIT, "one waits", || has("db", "  alerts       incident.resolved to bad: waits, next try "));
+    let ended = status(&daemon, &[&daemon.uuid("db")]);
+    assert!(ended.stdout.contains("to bad: given up ") && ended.stdout.contains(": HTTP 500"), "{ended:?}");
+    assert!(!ended.stdout.contains("to good"), "all is well again, and it was told: {ended:?}");
+    assert_eq!(ended.code, 0);
+}
+
+#[test]
 fn a_daemon_without_a_list_of_runs_is_shown_without_a_chart() {
     let daemon = Daemon::start("[heartbeats.db]\ninterval = \"24h\"\n");
     daemon.ping(&daemon.uuid("db"), "");
@@ -297,6 +325,8 @@ fn a_daemon_without_a_list_of_runs_is_shown_without_a_chart() {
         });
         let ended = Home::new("").run(&["status", "--url", &stand_in.url(""), "db"]);
         assert_eq!(ended.code, 0, "{ended:?}");
+        let alerts = ended.stdout.contains("\n  alerts       not known: Not ¦ so.\n");
+        assert_eq!(alerts, !told.is_empty(), "{ended:?}");
         assert_eq!(
             ended.stdout.split_once("  last ping").unwrap().1.split_once("\n\n").map_or("", |(_, rest)| rest),
             told.trim_start()

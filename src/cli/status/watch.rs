@@ -92,6 +92,7 @@ fn cut(text: &str, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::status::One;
     use crate::cli::status::overview::Overview;
     use crate::cli::status::samples::{ALL, NOW, beat, beats};
 
@@ -113,7 +114,10 @@ mod tests {
 
     #[test]
     fn one_that_is_longer_than_the_screen_is_cut_and_says_so() {
-        let one = || Ok(Seen::One(Box::new(beat("db", "up", &serde_json::json!({}))), Some(Ok(Vec::new()))));
+        let beat = beat("db", "up", &serde_json::json!({}));
+        let one = || {
+            Ok(Seen::One(Box::new(One { beat: beat.clone(), runs: Some(Ok(Vec::new())), deliveries: None })))
+        };
         assert_eq!(lines(&one(), 40, 80).len(), 2 + 7 + 2 + 1);
         let few = lines(&one(), 8, 80);
         assert_eq!((few.len(), few[6].as_str()), (8, "… and 5 more lines"), "{few:#?}");
