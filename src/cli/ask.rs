@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -20,14 +22,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where to ask.
 #[derive(Debug, Args)]
 pub(super) struct Where {
-    /// Where the daemon listens
+    /// Where the daemon listens: http://host:port, or unix:/path of its socket
     #[arg(long, env = "OVERDUE_URL", default_value = "http://127.0.0.1:8080")]
     pub(super) url: String,
 }
 
 /// The daemon, to be asked; one client for all that is asked of it.
 pub(super) struct Daemon {
+    /// As people are told.
     url: String,
+    /// As requests begin.
+    base: String,
+    /// The Unix socket, when it is asked over one.
+    socket: Option<PathBuf>,
     key: Option<String>,
     client: Client,
 }
@@ -76,18 +83,24 @@ impl Daemon {
     pub(super) fn at(url: &str) -> Result<Self, Fault> {
         // An error means that one is installed already.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let client = Client::builder()
+        let (url, socket) = address(url)?;
+        let mut client = Client::builder()
             .timeout(PATIENCE)
             .no_proxy()
             // A redirected POST would become a GET, and its answer be taken for that of the POST.
             .redirect(redirect::Policy::none())
-            .user_agent(concat!("overdue/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!("overdue/", env!("CARGO_PKG_VERSION")));
+        let mut base = url.clone();
+        if let Some(path) = &socket {
+            client = client.unix_socket(path.clone());
+            // The daemon answers only who asks for it by a name of this machine.
+            "http://localhost".clone_into(&mut base);
+        }
+        let client = client
             .build()
             .map_err(|error| Fault::Unreachable(format!("cannot make an HTTP client: {error}")))?;
-        let url = url.trim_end_matches('/');
-        let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let key = std::env::var("OVERDUE_API_KEY").ok().filter(|key| !key.is_empty());
-        Ok(Self { url, key, client })
+        Ok(Self { url, base, socket, key, client })
     }
 
     /// What a GET of this path under `/api/v1` answers.
@@ -103,7 +116,7 @@ impl Daemon {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Fault> {
-        let mut request = self.client.request(method, format!("{}/api/v1/{path}", self.url));
+        let mut request = self.client.request(method, format!("{}/api/v1/{path}", self.base));
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }
@@ -160,18 +173,71 @@ impl Daemon {
                 self.url
             ));
         }
-        let why = if error.is_timeout() {
-            format!("no answer within {} s", PATIENCE.as_secs())
-        } else {
-            // The outer ones only say that sending failed.
-            let innermost = std::iter::successors(error.source(), |&error| error.source()).last();
-            plain(&innermost.map_or_else(|| error.to_string(), ToString::to_string))
-        };
+        if error.is_timeout() {
+            return self.silent(&format!("no answer within {} s", PATIENCE.as_secs()));
+        }
+        // The outer ones only say that sending failed.
+        let innermost = std::iter::successors(error.source(), |&error| error.source()).last();
+        let system = innermost.and_then(|error| error.downcast_ref::<io::Error>());
+        if let (Some(_), true, Some(system)) = (&self.socket, error.is_connect(), system) {
+            return Fault::Unreachable(no_socket(&self.url, system));
+        }
+        self.silent(&plain(&innermost.map_or_else(|| error.to_string(), ToString::to_string)))
+    }
+
+    fn silent(&self, why: &str) -> Fault {
         Fault::Unreachable(format!(
             "cannot ask {}: {why}. Is the daemon running (overdue serve)? Else give --url or set OVERDUE_URL",
             self.url
         ))
     }
+}
+
+/// The address as people are told, and the path of its Unix socket when it is one: `unix:/path`, as the config
+/// writes it, or `unix:///path`.
+fn address(url: &str) -> Result<(String, Option<PathBuf>), Fault> {
+    let url = url.trim_end_matches('/');
+    let Some(path) = url.strip_prefix("unix:") else {
+        if url.starts_with('/') {
+            return Err(Fault::Unreachable(format!("{url} is no URL: a Unix socket is written unix:{url}")));
+        }
+        let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        return Ok((url, None));
+    };
+    if path.is_empty() {
+        return Err(Fault::Unreachable(
+            "unix: names no socket: write its path after it, such as unix:/run/overdue/overdue.sock"
+                .to_owned(),
+        ));
+    }
+    // To the system several slashes are one.
+    let path = match path.trim_start_matches('/') {
+        relative if relative.len() == path.len() => path.to_owned(),
+        rest => format!("/{rest}"),
+    };
+    Ok((format!("unix:{path}"), Some(PathBuf::from(path))))
+}
+
+/// Why a Unix socket cannot be opened, and what to do.
+fn no_socket(url: &str, error: &io::Error) -> String {
+    let known = [
+        (
+            io::ErrorKind::NotFound,
+            "Is the daemon running, and does its [server] listen (or overdue.socket) name this path?",
+        ),
+        (
+            io::ErrorKind::ConnectionRefused,
+            "Nobody listens there any more, or it is no socket. Is the daemon running (overdue serve)?",
+        ),
+        (
+            io::ErrorKind::PermissionDenied,
+            "Ask as a user who may write to it (sudo), let SocketMode= in overdue.socket admit this one, or \
+             give an address with a port by --url",
+        ),
+    ];
+    let todo = known.iter().find(|(kind, _)| *kind == error.kind());
+    let todo = todo.map_or("Give the right path by --url or OVERDUE_URL", |(_, todo)| *todo);
+    format!("cannot ask {url}: {}. {todo}", plain(&error.to_string()))
 }
 
 /// Runs what asks, on a runtime of its own. The exit code.
@@ -193,4 +259,44 @@ pub(super) fn is_name(text: &str) -> bool {
         complain(&format!("{text:?} is not a slug or UUID: they are made of letters, digits, '-' and '_'"));
     }
     good
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_url_or_the_path_of_a_socket() {
+        for (given, told, socket) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080", None),
+            ("https://overdue.example.org/", "https://overdue.example.org", None),
+            ("unix:/run/overdue.sock", "unix:/run/overdue.sock", Some("/run/overdue.sock")),
+            ("unix:///run/overdue.sock", "unix:/run/overdue.sock", Some("/run/overdue.sock")),
+            ("unix://run/overdue.sock", "unix:/run/overdue.sock", Some("/run/overdue.sock")),
+            ("unix:overdue.sock", "unix:overdue.sock", Some("overdue.sock")),
+        ] {
+            assert_eq!(address(given), Ok((told.to_owned(), socket.map(PathBuf::from))), "{given}");
+        }
+        for (given, part) in [
+            ("unix:", "names no socket"),
+            ("unix:///", "names no socket"),
+            ("/run/x.sock", "unix:/run/x.sock"),
+        ] {
+            let fault = address(given).unwrap_err().to_string();
+            assert!(fault.contains(part), "{given}: {fault}");
+        }
+    }
+
+    #[test]
+    fn a_socket_that_cannot_be_opened_is_named_with_what_to_do() {
+        for (kind, part) in [
+            (io::ErrorKind::NotFound, "[server] listen"),
+            (io::ErrorKind::ConnectionRefused, "overdue serve"),
+            (io::ErrorKind::PermissionDenied, "sudo"),
+            (io::ErrorKind::InvalidInput, "--url"),
+        ] {
+            let told = no_socket("unix:/run/x.sock", &io::Error::from(kind));
+            assert!(told.starts_with("cannot ask unix:/run/x.sock: ") && told.contains(part), "{told}");
+        }
+    }
 }

@@ -53,16 +53,43 @@ impl Paint {
     }
 }
 
-/// A text from outside on one line. A control character could drive the terminal, and a `|` would begin
-/// performance data in whatever line a monitoring system finds it.
+/// A text from outside on one line. A control character could drive the terminal, an invisible one make a text
+/// read as another, and a `|` would begin performance data in whatever line a monitoring system finds it.
 pub(super) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '|' => '¦',
-            c if c.is_control() => ' ',
+            c if c.is_control() || is_format(c) => ' ',
             c => c,
         })
         .collect()
+}
+
+/// Whether it has no shape of its own but changes how others are shown: Unicode's general category Cf, and the
+/// two that break lines.
+const fn is_format(c: char) -> bool {
+    matches!(c,
+        '\u{ad}'
+        | '\u{600}'..='\u{605}'
+        | '\u{61c}'
+        | '\u{6dd}'
+        | '\u{70f}'
+        | '\u{890}'..='\u{891}'
+        | '\u{8e2}'
+        | '\u{180e}'
+        | '\u{200b}'
+        // Not U+200C and U+200D: languages and emoji are written with them.
+        | '\u{200e}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{110bd}'
+        | '\u{110cd}'
+        | '\u{13430}'..='\u{1343f}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -72,6 +99,23 @@ mod tests {
     #[test]
     fn what_comes_from_outside_drives_no_terminal_and_is_no_performance_data() {
         assert_eq!(plain("a|b\nc\x1b[31m\u{9b}d ä"), "a¦b c [31m d ä");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_turns_no_text_around_and_hides_nothing_in_it() {
+        assert_eq!(plain("db\u{202e}nwod si\u{202c}"), "db nwod si ");
+        for c in "\u{ad}\u{600}\u{605}\u{61c}\u{6dd}\u{70f}\u{180e}\u{200b}\u{200f}\u{2028}\u{2029}\u{202a}\u{2060}\u{2064}\
+                  \u{2066}\u{206f}\u{feff}\u{fff9}\u{fffb}\u{e0001}\u{e0020}\u{e007f}"
+            .chars()
+        {
+            assert_eq!(plain(&c.to_string()), " ", "{c:?}");
+        }
+        for text in [
+            "Größe, naïve, 日本語, עברית, 👍🏽, 👩\u{200d}🚒, می\u{200c}خواهم",
+            "\u{2010}\u{2030}\u{205f}\u{2070}\u{2027}\u{fffc}\u{fffd}",
+        ] {
+            assert_eq!(plain(text), text);
+        }
     }
 
     #[test]

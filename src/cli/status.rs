@@ -1,22 +1,24 @@
 //! `overdue status`: asks a running daemon how things stand, for a person, a script or a monitoring system.
 //! Knows what to ask for and which exit code it gives; how it looks is the business of the modules below.
 
-use std::fmt::Write as _;
-
 use clap::Args;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
-use crate::cli::answer::{Beat, Run, Runs};
+use crate::cli::answer::{Beat, Deliveries, Delivery, Run, Runs};
 use crate::cli::ask::{Daemon, Fault, Where, is_name, run};
-use crate::cli::paint::Paint;
+use crate::cli::paint::{Paint, plain};
+use crate::cli::status::overview::{Overview, Wanted};
 use crate::cli::status::plugin::{Line, Verdict};
 use crate::cli::{complain, exit, print};
 use crate::engine::clock::{Clock as _, SystemClock};
 use crate::model::time::Timestamp;
 
+mod alerts;
 mod chart;
 mod detail;
+mod overview;
 pub(super) mod plugin;
 #[cfg(test)]
 mod samples;
@@ -34,23 +36,35 @@ pub(super) struct Arguments {
     /// Ask again every 2 seconds, until Ctrl-C
     #[arg(long, conflicts_with = "json")]
     watch: bool,
+    /// List only those that are late or down, as a monitoring system wants it; all are counted
+    #[arg(long, conflicts_with = "slug")]
+    problems: bool,
     /// The heartbeat; without it, all of them
     slug: Option<String>,
 }
 
-/// A page of the API's list.
-#[derive(Deserialize)]
-struct Page {
-    heartbeats: Vec<Value>,
-    next_cursor: Option<String>,
+/// What is asked about.
+#[derive(Debug, Clone, Copy)]
+enum Subject<'a> {
+    All { problems: bool },
+    One(&'a str),
 }
 
 /// What there is to show.
 enum Seen {
-    All(Vec<Beat>),
-    /// One, and its last runs if the daemon lists runs: newest first, or why they are not known.
-    One(Box<Beat>, Option<Result<Vec<Run>, Fault>>),
+    All(Overview),
+    One(Box<One>),
 }
+
+/// One heartbeat, and what the daemon tells beside it.
+struct One {
+    beat: Beat,
+    runs: Beside<Vec<Run>>,
+    deliveries: Beside<Vec<Delivery>>,
+}
+
+/// A list that comes newest first, or why it is not known; `None` when an earlier version has no such list.
+type Beside<T> = Option<Result<T, Fault>>;
 
 /// Asks, prints, and gives the exit code of a monitoring plugin.
 pub(super) fn status(arguments: &Arguments) -> u8 {
@@ -58,13 +72,14 @@ pub(super) fn status(arguments: &Arguments) -> u8 {
     if slug.is_some_and(|slug| !is_name(slug)) {
         return exit::USAGE;
     }
+    let subject = slug.map_or(Subject::All { problems: arguments.problems }, Subject::One);
     run(async {
         match (Daemon::at(&arguments.daemon.url), arguments.json, arguments.watch) {
-            (Ok(daemon), true, _) => programs(&daemon, slug).await,
-            (Ok(daemon), false, true) => watch::watch(&daemon, slug).await,
+            (Ok(daemon), true, _) => programs(&daemon, subject).await,
+            (Ok(daemon), false, true) => watch::watch(&daemon, subject).await,
             (Ok(daemon), false, false) => {
                 let paint = Paint::on(&std::io::stdout());
-                let (line, rest) = match Seen::ask(&daemon, slug).await {
+                let (line, rest) = match Seen::ask(&daemon, subject, None).await {
                     Ok(seen) => seen.show(SystemClock.now(), paint, usize::MAX, screen::size().columns),
                     Err(fault) => (Line::unknown(&fault.to_string()), String::new()),
                 };
@@ -86,18 +101,21 @@ fn whole(line: &Line, rest: &str, paint: Paint) -> String {
 }
 
 /// The answers of the API as they are.
-async fn programs(daemon: &Daemon, slug: Option<&str>) -> u8 {
-    let answer = match slug {
-        Some(slug) => daemon.get(&format!("heartbeats/{slug}")).await.map(|beat: Value| vec![beat]),
-        None => list(daemon).await,
+async fn programs(daemon: &Daemon, subject: Subject<'_>) -> u8 {
+    let answer = match subject {
+        Subject::One(slug) => daemon.get(&format!("heartbeats/{slug}")).await.map(|beat: Value| vec![beat]),
+        Subject::All { problems } => overview::values(daemon, Wanted { problems, rows: None }).await,
     };
     let verdict = |values: &[Value]| {
         let beats = values.iter().map(|value| daemon.read::<Beat>(value)).collect::<Result<Vec<_>, _>>()?;
-        Ok::<_, Fault>(Line::of_all(&beats).verdict)
+        Ok::<_, Fault>(Verdict::of_all(beats.iter().map(|beat| beat.status)))
     };
     match answer.and_then(|values| Ok((verdict(&values)?, values))) {
         Ok((verdict, mut values)) => {
-            let shown = if slug.is_some() { values.swap_remove(0) } else { json!({ "heartbeats": values }) };
+            let shown = match subject {
+                Subject::One(_) => values.swap_remove(0),
+                Subject::All { .. } => json!({ "heartbeats": values }),
+            };
             print(format!("{shown:#}\n").as_bytes(), verdict.code())
         }
         Err(fault) => refuse(&fault),
@@ -109,53 +127,56 @@ fn refuse(fault: &Fault) -> u8 {
     Verdict::Unknown.code()
 }
 
-/// All heartbeats, page by page.
-async fn list(daemon: &Daemon) -> Result<Vec<Value>, Fault> {
-    let mut all = Vec::new();
-    let mut cursor: Option<String> = None;
-    loop {
-        let mut path = "heartbeats?limit=1000".to_owned();
-        if let Some(cursor) = &cursor {
-            write!(path, "&cursor={cursor}").expect("writing to a string cannot fail");
-        }
-        let page: Page = daemon.get(&path).await?;
-        all.extend(page.heartbeats);
-        match page.next_cursor {
-            Some(next) => cursor = Some(next),
-            None => return Ok(all),
-        }
-    }
-}
-
 impl Seen {
-    async fn ask(daemon: &Daemon, slug: Option<&str>) -> Result<Self, Fault> {
-        let Some(slug) = slug else {
-            return daemon.read(&Value::Array(list(daemon).await?)).map(Self::All);
+    /// Of all heartbeats, `rows` of them if that many fit; `None` is as many as there are.
+    async fn ask(daemon: &Daemon, subject: Subject<'_>, rows: Option<usize>) -> Result<Self, Fault> {
+        let slug = match subject {
+            Subject::All { problems } => {
+                return Overview::ask(daemon, Wanted { problems, rows }).await.map(Self::All);
+            }
+            Subject::One(slug) => slug,
         };
-        let beat = daemon.get(&format!("heartbeats/{slug}")).await?;
-        let runs = daemon.get::<Runs>(&format!("heartbeats/{slug}/runs?limit={}", chart::RUNS)).await;
-        let runs = match runs {
-            Ok(runs) => Some(Ok(runs.runs)),
-            // A daemon of an earlier version has no such list.
-            Err(Fault::Refused(refusal)) if refusal.status == 404 => None,
-            Err(fault) => Some(Err(fault)),
-        };
-        Ok(Self::One(Box::new(beat), runs))
+        let beat: Beat = daemon.get(&format!("heartbeats/{slug}")).await?;
+        // It may have been asked for by its UUID.
+        let slug: String = form_urlencoded::byte_serialize(beat.slug.as_bytes()).collect();
+        let runs = format!("heartbeats/{slug}/runs?limit={}", chart::RUNS);
+        let deliveries = format!("deliveries?heartbeat={slug}&limit={}", alerts::LOOK);
+        let (runs, deliveries) =
+            tokio::join!(beside::<Runs>(daemon, &runs), beside::<Deliveries>(daemon, &deliveries));
+        let runs = runs.map(|known| known.map(|list| list.runs));
+        let deliveries = deliveries.map(|known| known.map(|list| list.deliveries));
+        Ok(Self::One(Box::new(One { beat, runs, deliveries })))
     }
 
     /// The plugin's line, and what follows it: a table of at most `rows` lines, or one heartbeat with a chart
     /// of at most `columns`.
     fn show(&self, now: Timestamp, paint: Paint, rows: usize, columns: usize) -> (Line, String) {
         match self {
-            Self::All(beats) => (Line::of_all(beats), table::table(beats, now, paint, rows)),
-            Self::One(beat, runs) => {
+            Self::All(overview) => (Line::of_all(overview), table::table(overview, now, paint, rows)),
+            Self::One(one) => {
+                let One { beat, runs, deliveries } = &**one;
+                let alerts = match deliveries {
+                    Some(Ok(deliveries)) => alerts::alerts(deliveries, beat, now),
+                    Some(Err(fault)) => vec![plain(&format!("not known: {fault}"))],
+                    None => Vec::new(),
+                };
                 let runs = match runs {
                     Some(Ok(runs)) => format!("\n{}", chart::chart(runs, now, paint, columns)),
                     Some(Err(fault)) => format!("\nThe last runs are not known: {fault}\n"),
                     None => String::new(),
                 };
-                (Line::of_one(beat, now), detail::detail(beat, now, paint) + &runs)
+                (Line::of_one(beat, now), detail::detail(beat, &alerts, now, paint) + &runs)
             }
         }
+    }
+}
+
+/// What is shown when it is there; that it is not makes the rest no worse.
+async fn beside<T: DeserializeOwned>(daemon: &Daemon, path: &str) -> Beside<T> {
+    match daemon.get(path).await {
+        Ok(list) => Some(Ok(list)),
+        // A daemon of an earlier version has no such list.
+        Err(Fault::Refused(refusal)) if refusal.status == 404 => None,
+        Err(fault) => Some(Err(fault)),
     }
 }

@@ -302,3 +302,23 @@ fn one_of_the_config_is_paused_and_resumed_but_not_removed() {
     assert_eq!(heartbeat(&url, &["resume", "db"]).code, 0);
     assert_eq!(daemon.heartbeat("db")["status"], "new");
 }
+
+#[test]
+fn a_daemon_is_told_over_its_unix_socket() {
+    let home = Home::new("");
+    home.configure(&format!("[server]\nlisten = [\"127.0.0.1:{}\", \"unix:overdue.sock\"]\n", home.port));
+    let daemon = Daemon::start_in(&home);
+    let url = format!("unix:{}", home.path("overdue.sock").display());
+    let ended = heartbeat(&url, &["add", "db", "--interval", "24h"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
+    assert_eq!(daemon.heartbeat("db")["status"], "new");
+    assert_eq!(heartbeat(&url, &["rm", "db"]).code, 0);
+    daemon.stop();
+    let ended = heartbeat(&url, &["rm", "db"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (3, ""), "{ended:?}");
+    assert!(
+        ended.stderr.starts_with(&format!("overdue: cannot ask {url}: No such file")),
+        "{}",
+        ended.stderr
+    );
+}

@@ -226,7 +226,7 @@ fn the_tour_goes_as_the_readme_says() {
     machine.programs();
 
     let pinged = machine.bash(block("tour-ping"));
-    let first = "OKOK\nOVERDUE OK - 1 up | up=1 late=0 down=0 new=0 paused=0 running=0\n\nSTATUS  SLUG ";
+    let first = "OKOK\nOVERDUE OK - 1 up | up=1 late=0 down=0 new=0 paused=0 running=0 deliveries_given_up=0 deliveries_waiting=0\n\nSTATUS  SLUG ";
     assert!(pinged.stdout.starts_with(first) && PAGE.contains(first), "{pinged:?}");
     assert!(pinged.stdout.contains("\nup      backup  "), "{pinged:?}");
     assert_eq!((pinged.code, pinged.stderr.as_str()), (0, ""));
@@ -238,6 +238,9 @@ fn the_tour_goes_as_the_readme_says() {
     assert!(down.stdout.starts_with(first) && PAGE.contains(first), "{down:?}");
     assert!(down.stdout.contains("\n\nNightly backup: down\n  slug         backup\n"), "{down:?}");
     assert!(down.stdout.contains("\n  incident     missed since 20"), "{down:?}");
+    let alert = "\n  alerts       incident.opened to log: delivered ";
+    assert!(PAGE.contains(alert), "as it is shown here:");
+    wait_until(LIMIT, "its alert is delivered", || status().stdout.contains(alert));
     let log = machine.0.stderr();
     assert!(log.contains(" WARN Nightly backup: no ping for 15s (due "), "{log}");
     assert!(log.contains(" type=\"incident.opened\" heartbeat=backup incident="), "{log}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Ended, Home, LIMIT, run};
+use crate::harness::{Daemon, Ended, Home, LIMIT, run, wait_until};
 use crate::receiver::{Receiver, Reply};
 
 fn status(daemon: &Daemon, more: &[&str]) -> Ended {
@@ -40,7 +40,16 @@ fn a_table_shows_how_things_stand_and_the_exit_code_says_it_too() {
     let (text, data) = plugin(&ended);
     assert_eq!(text, "OVERDUE OK - 2 new");
     let data: Vec<(&str, &str)> = data.iter().map(|(label, rest)| (label.as_str(), rest.as_str())).collect();
-    let counts = [("up", "0"), ("late", "0"), ("down", "0"), ("new", "2"), ("paused", "0"), ("running", "0")];
+    let counts = [
+        ("up", "0"),
+        ("late", "0"),
+        ("down", "0"),
+        ("new", "2"),
+        ("paused", "0"),
+        ("running", "0"),
+        ("deliveries_given_up", "0"),
+        ("deliveries_waiting", "0"),
+    ];
     assert_eq!(data, counts);
     let lines: Vec<&str> = ended.stdout.lines().collect();
     assert_eq!(lines[1], "");
@@ -57,6 +66,8 @@ fn a_table_shows_how_things_stand_and_the_exit_code_says_it_too() {
 
     daemon.ping(&daemon.uuid("a-calm-one"), "/7");
     daemon.ping(&daemon.uuid("a-calm-one"), "/start");
+    wait_until(LIMIT, "its alert is in the log", || daemon.stderr().contains("incident.opened"));
+    wait_until(LIMIT, "that is known", || !status(&daemon, &[]).stdout.contains(" waiting "));
     let ended = status(&daemon, &[]);
     assert_eq!(
         (ended.code, plugin(&ended).0.as_str()),
@@ -65,6 +76,122 @@ fn a_table_shows_how_things_stand_and_the_exit_code_says_it_too() {
     let down = ended.stdout.lines().nth(3).unwrap();
     assert!(down.starts_with("down    a-calm-one  "), "the worst is first: {down}");
     assert!(down.contains("  running ") && down.contains("  failed (exit 7) "), "{down}");
+}
+
+#[test]
+fn problems_are_listed_without_the_others_and_all_are_counted() {
+    let daemon = Daemon::start(
+        "[heartbeats.calm]\ninterval = \"24h\"\n[heartbeats.db]\ninterval = \"24h\"\n\
+         [heartbeats.sync]\ninterval = \"1s\"\ngrace = \"24h\"\n",
+    );
+    daemon.ping(&daemon.uuid("calm"), "");
+    let calm = status(&daemon, &["calm"]);
+    assert_eq!(calm.code, 0, "{calm:?}");
+    daemon.ping(&daemon.uuid("sync"), "");
+    daemon.wait_for_status("sync", "late");
+    daemon.ping(&daemon.uuid("db"), "/3");
+    let ended = status(&daemon, &["--problems"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (2, ""), "{ended:?}");
+    let (text, data) = plugin(&ended);
+    assert!(text.starts_with("OVERDUE CRITICAL - 1 down (db), 1 late (sync), 1 up"), "{text}");
+    assert_eq!(data[..3], [("up", "1"), ("late", "1"), ("down", "1")].map(|(a, b)| (a.into(), b.into())));
+    let rows: Vec<&str> =
+        ended.stdout.lines().skip(3).map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(rows, ["db", "sync"]);
+    let ended = status(&daemon, &["--problems", "--json"]);
+    let listed: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let slugs: Vec<&str> =
+        listed["heartbeats"].as_array().unwrap().iter().map(|one| one["slug"].as_str().unwrap()).collect();
+    assert_eq!((ended.code, slugs), (2, vec!["db", "sync"]));
+    assert_eq!(status(&daemon, &["--problems", "db"]).code, 64);
+}
+
+#[test]
+fn without_a_problem_there_is_one_line() {
+    let daemon = Daemon::start("[heartbeats.db]\ninterval = \"24h\"\n");
+    let ended = status(&daemon, &["--problems"]);
+    assert_eq!((ended.code, ended.stdout.lines().count()), (0, 1), "{ended:?}");
+    let ended = status(&daemon, &["--problems", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&ended.stdout).unwrap(), json!({ "heartbeats": [] }));
+}
+
+#[test]
+fn problems_of_many_are_found_without_a_list_of_all() {
+    let stand_in = Receiver::start();
+    let row = |slug: &str, status: &str| {
+        json!({ "slug": slug, "name": slug, "status": status, "schedule": "every 24h", "grace": "1h",
+                "max_runtime": "2h", "max_runtime_seconds": 7_200 })
+    };
+    let answers = [
+        (
+            "/api/v1/summary",
+            json!({ "heartbeats": { "total": 12_001, "new": 1, "up": 11_997, "late": 0, "down": 3, "paused": 0,
+                                    "running": 4 },
+                    "deliveries": { "waiting": 0, "delivered": 0, "given_up": 0 },
+                    "config": { "ok": true, "problems": [] }, "journal": { "ok": true, "error": null } }),
+        ),
+        (
+            "/api/v1/heartbeats?limit=1000&status=down",
+            json!({ "heartbeats": [row("a", "down"), row("b", "down")], "next_cursor": "b" }),
+        ),
+        (
+            "/api/v1/heartbeats?limit=1000&status=down&cursor=b",
+            json!({ "heartbeats": [row("c", "down")], "next_cursor": null }),
+        ),
+    ];
+    stand_in.reply_with(move |request| {
+        let answer = answers.iter().find(|(path, _)| *path == request.path);
+        answer.map_or(Reply::Status(500), |(_, answer)| Reply::Json(200, answer.clone()))
+    });
+    let ended = Home::new("").run(&["status", "--problems", "--url", &stand_in.url("")]);
+    assert_eq!((ended.code, ended.stdout.lines().count()), (2, 6), "{ended:?}");
+    assert_eq!(plugin(&ended).0, "OVERDUE CRITICAL - 3 down (a, b, c), 11997 up, 1 new");
+    assert_eq!(stand_in.received().len(), 3, "{:?}", stand_in.received());
+}
+
+#[test]
+fn a_daemon_without_a_summary_is_counted_by_its_list() {
+    let daemon =
+        Daemon::start("[heartbeats.calm]\ninterval = \"24h\"\n[heartbeats.db]\ninterval = \"24h\"\n");
+    daemon.ping(&daemon.uuid("db"), "/7");
+    let list =
+        json!({ "heartbeats": [daemon.heartbeat("calm"), daemon.heartbeat("db")], "next_cursor": null });
+    let stand_in = Receiver::start();
+    stand_in.reply_with(move |request| match request.path.as_str() {
+        "/api/v1/heartbeats?limit=1000" => Reply::Json(200, list.clone()),
+        _ => Reply::Json(404, json!({ "error": { "code": "not_found", "message": "No.", "field": null } })),
+    });
+    for (arguments, rows) in [(&[][..], 2), (&["--problems"], 1)] {
+        let url = stand_in.url("");
+        let ended = Home::new("").run(&[&["status", "--url", &url], arguments].concat());
+        assert_eq!((ended.code, ended.stdout.lines().count()), (2, 3 + rows), "{ended:?}");
+        let (text, data) = plugin(&ended);
+        assert_eq!(text, "OVERDUE CRITICAL - 1 down (db), 1 new");
+        assert!(data.iter().all(|(label, _)| !label.starts_with("deliveries")), "{data:?}");
+    }
+    let ended = Home::new("").run(&["status", "--problems", "--json", "--url", &stand_in.url("")]);
+    assert_eq!(ended.stdout.matches("\"slug\"").count(), 1, "{ended:?}");
+}
+
+#[test]
+fn what_is_wrong_with_the_daemon_itself_is_in_the_first_line_and_not_in_the_exit_code() {
+    let receiver = Receiver::start();
+    receiver.reply(Reply::Status(410));
+    let config =
+        format!("{}[heartbeats.db]\ninterval = \"24h\"\nchannels = [\"ops\"]\n", receiver.channel("ops"));
+    let daemon = Daemon::start(&config);
+    daemon.ping(&daemon.uuid("db"), "/7");
+    let first = || status(&daemon, &[]).stdout.lines().next().unwrap().to_owned();
+    wait_until(LIMIT, "its alert is given up", || first().contains("; 1 alert given up | "));
+    assert!(first().ends_with(" deliveries_given_up=1 deliveries_waiting=0"), "{}", first());
+    daemon.ping(&daemon.uuid("db"), "");
+    daemon.home.configure(&format!("{config}intervall = \"1h\"\n"));
+    wait_until(LIMIT, "the problem is known", || {
+        first().contains("; the config file is not in force (1 problem)")
+    });
+    let ended = status(&daemon, &["--problems"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.stdout.contains("not in force (1 problem)"), "{ended:?}");
 }
 
 #[test]
@@ -150,6 +277,34 @@ fn the_last_runs_are_a_chart() {
 }
 
 #[test]
+fn one_heartbeat_says_who_is_told_and_what_became_of_it() {
+    let (good, bad) = (Receiver::start(), Receiver::start());
+    bad.reply(Reply::Status(410));
+    let daemon = Daemon::start(&format!(
+        "{}{}[heartbeats.db]\ninterval = \"24h\"\nchannels = [\"bad\", \"good\"]\n[heartbeats.quiet]\ninterval = \"24h\"\n",
+        good.channel("good"),
+        bad.channel("bad"),
+    ));
+    let has = |slug: &str, line: &str| {
+        let ended = status(&daemon, &[slug]);
+        assert_eq!(ended.stderr, "", "{ended:?}");
+        ended.stdout.lines().any(|one| one.starts_with(line))
+    };
+    assert!(has("quiet", "  channels     log") && !has("quiet", "  alerts "));
+    daemon.ping(&daemon.uuid("db"), "/7");
+    wait_until(LIMIT, "one is given up", || has("db", "  alerts       incident.opened to bad: given up "));
+    wait_until(LIMIT, "one arrives", || has("db", "               incident.opened to good: delivered "));
+    assert!(has("db", "  channels     bad, good"));
+    bad.reply(Reply::Status(500));
+    daemon.ping(&daemon.uuid("db"), "");
+    wait_until(LIMIT, "one waits", || has("db", "  alerts       incident.resolved to bad: waits, next try "));
+    let ended = status(&daemon, &[&daemon.uuid("db")]);
+    assert!(ended.stdout.contains("to bad: given up ") && ended.stdout.contains(": HTTP 500"), "{ended:?}");
+    assert!(!ended.stdout.contains("to good"), "all is well again, and it was told: {ended:?}");
+    assert_eq!(ended.code, 0);
+}
+
+#[test]
 fn a_daemon_without_a_list_of_runs_is_shown_without_a_chart() {
     let daemon = Daemon::start("[heartbeats.db]\ninterval = \"24h\"\n");
     daemon.ping(&daemon.uuid("db"), "");
@@ -170,6 +325,8 @@ fn a_daemon_without_a_list_of_runs_is_shown_without_a_chart() {
         });
         let ended = Home::new("").run(&["status", "--url", &stand_in.url(""), "db"]);
         assert_eq!(ended.code, 0, "{ended:?}");
+        let alerts = ended.stdout.contains("\n  alerts       not known: Not ¦ so.\n");
+        assert_eq!(alerts, !told.is_empty(), "{ended:?}");
         assert_eq!(
             ended.stdout.split_once("  last ping").unwrap().1.split_once("\n\n").map_or("", |(_, rest)| rest),
             told.trim_start()
@@ -236,6 +393,56 @@ fn status_takes_an_address_without_http_before_it() {
     let daemon = Daemon::start("[heartbeats.db]\ninterval = \"1h\"\n");
     let ended = daemon.home.run(&["status", "--url", &format!("127.0.0.1:{}", daemon.home.port), "db"]);
     assert_eq!(ended.code, 0, "{ended:?}");
+}
+
+/// A daemon that listens on a Unix socket, too.
+fn on_a_socket() -> Daemon {
+    let home = Home::new("");
+    let port = home.port;
+    home.configure(&format!(
+        "[heartbeats.db]\ninterval = \"24h\"\n\
+         [server]\nlisten = [\"127.0.0.1:{port}\", \"unix:overdue.sock\"]\n"
+    ));
+    Daemon::start_in(&home)
+}
+
+#[test]
+fn status_asks_over_a_unix_socket_and_needs_no_key() {
+    let daemon = on_a_socket();
+    let path = daemon.home.path("overdue.sock").display().to_string();
+    for url in [&format!("unix:{path}"), &format!("unix://{path}"), "unix:overdue.sock"] {
+        let ended = daemon.home.run(&["status", "--url", url]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{url} {ended:?}");
+        assert!(ended.stdout.starts_with("OVERDUE OK - 1 new"), "{url} {ended:?}");
+        let ended = daemon.home.run(&["status", "--json", "--url", url, "db"]);
+        assert_eq!(serde_json::from_str::<Value>(&ended.stdout).unwrap(), daemon.heartbeat("db"));
+    }
+    let mut command = daemon.home.command(&["status", "db"]);
+    let ended = run(command.env("OVERDUE_URL", format!("unix:{path}")), LIMIT);
+    assert!(ended.stdout.starts_with("OVERDUE OK - db is new"), "{ended:?}");
+}
+
+#[test]
+fn a_socket_that_does_not_answer_is_named_with_what_to_do() {
+    let home = Home::new("");
+    let ask = |name: &str| {
+        let url = format!("unix:{}", home.path(name).display());
+        let ended = home.run(&["status", "--url", &url]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (3, ""), "{ended:?}");
+        assert!(ended.stdout.starts_with(&format!("OVERDUE UNKNOWN - cannot ask {url}: ")), "{ended:?}");
+        assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
+        ended.stdout
+    };
+    let told = ask("absent.sock");
+    assert!(told.contains("No such file") && told.contains("[server] listen"), "{told}");
+    drop(std::os::unix::net::UnixListener::bind(home.path("left.sock")).unwrap());
+    let told = ask("left.sock");
+    assert!(told.contains("refused") && told.contains("overdue serve"), "{told}");
+    let told = ask(&"long".repeat(40));
+    assert!(told.contains("--url"), "{told}");
+    let ended = home.run(&["status", "--url", "unix:"]);
+    assert_eq!(ended.code, 3);
+    assert!(ended.stdout.contains("names no socket"), "{ended:?}");
 }
 
 #[test]

@@ -4,8 +4,10 @@ use std::fs;
 use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 
 use crate::harness::{Daemon, Home, LIMIT, OVERDUE, Process, command, wait_until};
+use crate::receiver::{Receiver, Reply};
 
 const CONFIG: &str = "[heartbeats.db]\ninterval = \"24h\"\n[heartbeats.photos]\ninterval = \"24h\"\n";
 
@@ -81,6 +83,44 @@ fn a_watch_shows_the_worst_that_fit() {
     assert!(lines[3].starts_with("down    h49"), "{lines:#?}");
     assert!(lines[8].starts_with("… and 45 more"), "{lines:#?}");
     end(&daemon.home);
+}
+
+#[test]
+fn a_watch_asks_for_no_more_than_what_fits() {
+    let home = Home::new("");
+    let stand_in = Receiver::start_on(home.port);
+    stand_in.reply_with(|request| {
+        let Some((_, query)) = request.path.split_once("heartbeats?limit=") else {
+            return Reply::Json(
+                200,
+                json!({ "heartbeats": { "total": 12_012, "new": 0, "up": 12_000, "late": 4, "down": 8, "paused": 0,
+                                        "running": 0 } }),
+            );
+        };
+        let (limit, status) = query.split_once("&status=").unwrap();
+        let room: usize = limit.parse().unwrap();
+        let rows: Vec<Value> = (0..room.min(if status == "down" { 8 } else { 4 }))
+            .map(|n| {
+                json!({ "slug": format!("{status}{n}"), "name": "x", "status": status, "schedule": "every 24h",
+                        "grace": "1h", "max_runtime": "2h", "max_runtime_seconds": 7_200 })
+            })
+            .collect();
+        Reply::Json(200, json!({ "heartbeats": rows, "next_cursor": null }))
+    });
+    let watch = Process::spawn(on_terminal(&home, "--watch", 10, 140).env("NO_COLOR", "1"));
+    wait_until(LIMIT, "it is drawn", || screens(&watch).iter().any(|one| one.contains("Ctrl-C ends")));
+    let drawn = screens(&watch).swap_remove(0);
+    let lines: Vec<&str> = drawn.lines().collect();
+    let first =
+        "OVERDUE CRITICAL - 8 down (down0, down1, down2 and 5 more), 4 late (late0, late1, late2 and 1 more)";
+    assert!(drawn.starts_with(first), "{drawn:?}");
+    assert_eq!(lines.len(), 10, "{lines:#?}");
+    assert!(lines[3].starts_with("down    down0") && lines[8].starts_with("… and 1200"), "{lines:#?}");
+    end(&home);
+    let asked: Vec<String> = stand_in.received().into_iter().map(|one| one.path).collect();
+    let expected = ["summary", "heartbeats?limit=10&status=down", "heartbeats?limit=3&status=late"]
+        .map(|path| format!("/api/v1/{path}"));
+    assert_eq!(asked[..3], expected, "and of the 12,000 that are up none");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::cli::paint::{Paint, plain};
 use crate::model::incident::Cause;
 use crate::model::time::Timestamp;
 
-/// Its name and status, and a line for whatever there is to say.
-pub(super) fn detail(beat: &Beat, now: Timestamp, paint: Paint) -> String {
+/// Its name and status, and a line for whatever there is to say; `alerts` are lines on what became of them.
+pub(super) fn detail(beat: &Beat, alerts: &[String], now: Timestamp, paint: Paint) -> String {
     let past = |at: Timestamp| format!("{at} ({})", ago(at, now));
     let ahead = |at: Timestamp| format!("{at} ({})", when(at, now));
     let mut lines: Vec<(&str, String)> = vec![("slug", plain(&beat.slug))];
@@ -26,6 +26,10 @@ pub(super) fn detail(beat: &Beat, now: Timestamp, paint: Paint) -> String {
     line("schedule", Some(plain(&format!("{}{zone}", beat.schedule))));
     line("grace", Some(plain(&beat.grace)));
     line("max runtime", Some(plain(&beat.max_runtime)));
+    // One that names no channel tells the log.
+    let told =
+        |names: &Vec<String>| if names.is_empty() { "log".to_owned() } else { plain(&names.join(", ")) };
+    line("channels", beat.channels.as_ref().map(told));
     if beat.status == Status::Paused {
         let until = beat
             .paused_until
@@ -47,6 +51,9 @@ pub(super) fn detail(beat: &Beat, now: Timestamp, paint: Paint) -> String {
         line("", Some(reason(beat, incident)));
         let row = if beat.consecutive_failures > 1 { " in a row" } else { "" };
         line("failures", Some(format!("{}{row}", beat.consecutive_failures)));
+    }
+    for (at, text) in alerts.iter().enumerate() {
+        line(if at == 0 { "alerts" } else { "" }, Some(text.clone()));
     }
     let mut out = format!("{}: {}\n", plain(&beat.name), paint.status(beat.status, 0));
     for (label, value) in lines {
@@ -78,7 +85,7 @@ mod tests {
     use serde_json::json;
 
     fn shown(beat: &Beat) -> String {
-        detail(beat, NOW, Paint(false))
+        detail(beat, &[], NOW, Paint(false))
     }
 
     #[test]
@@ -89,7 +96,7 @@ mod tests {
             &json!({
                 "name": "Nightly | backup", "description": "Dumps all.\nAsk Ada.", "tags": ["db", "nightly"],
                 "host": "db1", "schedule": "cron 30 2 * * *", "timezone": "Europe/Berlin",
-                "ping_url": "http://127.0.0.1:8080/ping/x", "last_ping_at": "2026-11-22T02:55:00Z",
+                "channels": ["ops", "pa|ger"], "ping_url": "http://127.0.0.1:8080/ping/x", "last_ping_at": "2026-11-22T02:55:00Z",
                 "last_success_at": "2026-11-21T01:30:00Z", "next_due_at": "2026-11-23T01:30:00Z",
                 "next_deadline_at": "2026-11-23T02:30:00Z", "current_run_started_at": "2026-11-22T02:56:00Z",
                 "last_duration_ms": 1_033, "last_exit_code": 3, "consecutive_failures": 2,
@@ -97,8 +104,9 @@ mod tests {
                               "maybe_unheard": false },
             }),
         );
+        let alerts = ["incident.opened to ops: delivered 5m ago", "and another"].map(str::to_owned);
         assert_eq!(
-            shown(&full),
+            detail(&full, &alerts, NOW, Paint(false)),
             "\
 Nightly ¦ backup: down
   slug         backup
@@ -110,6 +118,7 @@ Nightly ¦ backup: down
   schedule     cron 30 2 * * * in Europe/Berlin
   grace        1h
   max runtime  2h
+  channels     ops, pa¦ger
   last ping    2026-11-22T02:55:00.000Z (5m ago)
   last success 2026-11-21T01:30:00.000Z (25h 30m ago)
   next due     2026-11-23T01:30:00.000Z (in 22h 30m)
@@ -120,6 +129,8 @@ Nightly ¦ backup: down
   incident     failed (exit 3) since 2026-11-22T02:55:00.000Z (5m ago)
                The job ended with exit code 3.
   failures     2 in a row
+  alerts       incident.opened to ops: delivered 5m ago
+               and another
 "
         );
     }
@@ -138,6 +149,12 @@ fresh: new
   last ping    never
 "
         );
+    }
+
+    #[test]
+    fn who_names_no_channel_tells_the_log() {
+        let silent = shown(&beat("x", "up", &json!({ "channels": [] })));
+        assert!(silent.contains("\n  channels     log\n"), "{silent}");
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //! Its form is that of the Monitoring Plugins Development Guidelines.
 
 use crate::cli::ago::{about, ago, when};
-use crate::cli::answer::{Beat, Status};
+use crate::cli::answer::{Beat, House, Status};
 use crate::cli::paint::{Paint, plain};
+use crate::cli::status::overview::Overview;
 use crate::model::time::{Span, Timestamp};
 
 /// How many slugs stand for a status.
-const NAMED: usize = 3;
+pub(super) const NAMED: usize = 3;
 
 /// What a monitoring system makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +20,11 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
+    /// Of several: the worst.
+    pub(super) fn of_all(statuses: impl Iterator<Item = Status>) -> Self {
+        statuses.map(Self::of).max().unwrap_or(Self::Ok)
+    }
+
     fn of(status: Status) -> Self {
         match status {
             Status::Down => Self::Critical,
@@ -57,24 +63,32 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Of all heartbeats.
-    pub(super) fn of_all(beats: &[Beat]) -> Self {
-        let verdict = beats.iter().map(|beat| Verdict::of(beat.status)).max().unwrap_or(Verdict::Ok);
+    /// Of all heartbeats. What is wrong with the daemon itself is said, but the verdict is theirs.
+    pub(super) fn of_all(overview: &Overview) -> Self {
+        let counts = &overview.counts;
+        let there = |status: &Status| counts.with(*status) > 0;
         let mut parts = Vec::new();
-        for status in [Status::Down, Status::Late, Status::Up, Status::New, Status::Paused] {
-            let mut slugs: Vec<&str> =
-                beats.iter().filter(|beat| beat.status == status).map(|beat| beat.slug.as_str()).collect();
-            slugs.sort_unstable();
-            if !slugs.is_empty() {
-                let names = if Verdict::of(status) == Verdict::Ok { String::new() } else { named(&slugs) };
-                parts.push(format!("{} {}{names}", slugs.len(), status.word()));
-            }
+        for status in
+            [Status::Down, Status::Late, Status::Up, Status::New, Status::Paused].into_iter().filter(there)
+        {
+            let names = if Verdict::of(status) == Verdict::Ok {
+                String::new()
+            } else {
+                named(overview.slugs(status), counts.with(status))
+            };
+            parts.push(format!("{} {}{names}", counts.with(status), status.word()));
         }
+        let mut text = if parts.is_empty() { "no heartbeats yet".to_owned() } else { parts.join(", ") };
         let mut performance = [Status::Up, Status::Late, Status::Down, Status::New, Status::Paused]
-            .map(|status| format!("{}={}", status.word(), count(beats, |beat| beat.status == status)))
+            .map(|status| format!("{}={}", status.word(), counts.with(status)))
             .to_vec();
-        performance.push(format!("running={}", count(beats, |beat| beat.current_run_started_at.is_some())));
-        let text = if parts.is_empty() { "no heartbeats yet".to_owned() } else { parts.join(", ") };
+        performance.push(format!("running={}", counts.running));
+        if let Some(house) = &overview.house {
+            text.extend(wrongs(house).into_iter().map(|wrong| format!("; {wrong}")));
+            performance.push(format!("deliveries_given_up={}", house.deliveries.given_up));
+            performance.push(format!("deliveries_waiting={}", house.deliveries.waiting));
+        }
+        let verdict = Verdict::of_all(Status::ALL.into_iter().filter(there));
         Self { verdict, text, performance: performance.join(" ") }
     }
 
@@ -141,18 +155,41 @@ pub(in crate::cli) fn sentence(beat: &Beat, now: Timestamp) -> String {
     format!("{} is {}{rest}", plain(&beat.slug), beat.status.word())
 }
 
-fn count(beats: &[Beat], which: impl Fn(&Beat) -> bool) -> usize {
-    beats.iter().filter(|beat| which(beat)).count()
+/// What is wrong with the daemon itself, and with its alerts.
+fn wrongs(house: &House) -> Vec<String> {
+    let mut wrongs = Vec::new();
+    if !house.journal.ok {
+        let why = house.journal.error.as_deref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
+        wrongs.push(format!("the journal cannot be written{why}"));
+    }
+    if !house.config.ok {
+        let problems = match house.config.problems.len() {
+            0 => String::new(),
+            1 => " (1 problem)".to_owned(),
+            many => format!(" ({many} problems)"),
+        };
+        wrongs.push(format!("the config file is not in force{problems}"));
+    }
+    let alerts = |count: usize| format!("{count} {}", if count == 1 { "alert" } else { "alerts" });
+    let deliveries = &house.deliveries;
+    if deliveries.given_up > 0 {
+        wrongs.push(format!("{} given up", alerts(deliveries.given_up)));
+    }
+    if deliveries.waiting > 0 {
+        wrongs.push(format!("{} waiting", alerts(deliveries.waiting)));
+    }
+    wrongs
 }
 
-/// The first few of them in brackets.
-fn named(slugs: &[&str]) -> String {
-    let first: Vec<String> = slugs.iter().take(NAMED).map(|slug| plain(slug)).collect();
-    let more = match slugs.len() - first.len() {
+/// The first few of so many in brackets.
+fn named<'a>(slugs: impl Iterator<Item = &'a str>, count: usize) -> String {
+    let names: Vec<String> = slugs.take(NAMED).map(plain).collect();
+    let more = match count.saturating_sub(names.len()) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!(" ({}{more})", first.join(", "))
+    // They may be gone since they were counted.
+    if names.is_empty() { String::new() } else { format!(" ({}{more})", names.join(", ")) }
 }
 
 /// Seconds with a fraction.
@@ -163,13 +200,14 @@ fn seconds(span: Span) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::status::samples::{NOW, beat, beats};
+    use crate::cli::answer::{ConfigState, JournalState};
+    use crate::cli::status::samples::{ALL, NOW, beat, beats, house};
 
     const PLAIN: Paint = Paint(false);
 
     #[test]
     fn all_of_them_are_counted_and_those_in_trouble_named() {
-        let line = Line::of_all(&beats());
+        let line = Line::of_all(&Overview::counted(beats(), ALL, None));
         assert_eq!(line.verdict, Verdict::Critical);
         assert_eq!(
             line.whole(PLAIN),
@@ -183,12 +221,35 @@ mod tests {
     fn a_few_names_stand_for_many() {
         let many: Vec<Beat> =
             ["e", "d", "c", "b", "a"].map(|slug| beat(slug, "late", &serde_json::json!({}))).into();
-        let line = Line::of_all(&many);
+        let line = Line::of_all(&Overview::counted(many, ALL, None));
         assert_eq!(line.for_people(PLAIN), "OVERDUE WARNING - 5 late (a, b, c and 2 more)");
         assert_eq!(line.verdict.code(), 1);
-        let none = Line::of_all(&[]);
+        let none = Line::of_all(&Overview::counted(Vec::new(), ALL, None));
         assert_eq!(none.for_people(PLAIN), "OVERDUE OK - no heartbeats yet");
         assert_eq!(none.verdict.code(), 0);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_daemon_is_said_and_the_verdict_is_that_of_the_heartbeats() {
+        let with = |house| Line::of_all(&Overview::counted(vec![beats().swap_remove(0)], ALL, Some(house)));
+        let calm = "up=1 late=0 down=0 new=0 paused=0 running=0";
+        assert_eq!(
+            with(house(0, 0)).whole(PLAIN),
+            format!("OVERDUE OK - 1 up | {calm} deliveries_given_up=0 deliveries_waiting=0")
+        );
+        assert_eq!(
+            with(house(2, 1)).whole(PLAIN),
+            format!(
+                "OVERDUE OK - 1 up; 2 alerts given up; 1 alert waiting | {calm} deliveries_given_up=2 deliveries_waiting=1"
+            )
+        );
+        let mut sick = house(0, 0);
+        sick.journal = JournalState { ok: false, error: Some("no | space".to_owned()) };
+        sick.config = ConfigState { ok: false, problems: vec!["x".to_owned(); 2] };
+        assert_eq!(
+            with(sick).for_people(PLAIN),
+            "OVERDUE OK - 1 up; the journal cannot be written: no ¦ space; the config file is not in force (2 problems)"
+        );
     }
 
     #[test]

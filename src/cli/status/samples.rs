@@ -2,11 +2,24 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::answer::Beat;
+use crate::cli::answer::{Beat, ConfigState, DeliveryCounts, House, JournalState};
+use crate::cli::status::overview::Wanted;
 use crate::model::time::Timestamp;
 
 /// 2026-11-22T03:00:00Z.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_795_316_400_000);
+
+/// Every heartbeat.
+pub(super) const ALL: Wanted = Wanted { problems: false, rows: None };
+
+/// A daemon that is well, with so many alerts given up and waiting.
+pub(super) fn house(given_up: usize, waiting: usize) -> House {
+    House {
+        deliveries: DeliveryCounts { waiting, given_up },
+        config: ConfigState { ok: true, problems: Vec::new() },
+        journal: JournalState { ok: true, error: None },
+    }
+}
 
 /// As the API shows it, with these keys in place of its own.
 pub(super) fn beat(slug: &str, status: &str, with: &Value) -> Beat {

@@ -3,20 +3,24 @@
 use crate::cli::ago::{about, ago, took, when};
 use crate::cli::answer::{Beat, Status};
 use crate::cli::paint::{Paint, plain};
+use crate::cli::status::overview::Overview;
 use crate::model::time::Timestamp;
 
 const HEAD: [&str; 6] = ["STATUS", "SLUG", "LAST PING", "NEXT DUE", "LAST DURATION", "INCIDENT"];
 
-/// The table, in at most `rows` lines, its head among them.
-pub(super) fn table(beats: &[Beat], now: Timestamp, paint: Paint, rows: usize) -> String {
-    if beats.is_empty() {
+/// The table, in at most `rows` lines, its head among them. Nothing when none of them is to be shown.
+pub(super) fn table(overview: &Overview, now: Timestamp, paint: Paint, rows: usize) -> String {
+    if overview.is_empty() {
         return "No heartbeats yet: declare one in the config, or make one with overdue heartbeat add.\n"
             .to_owned();
     }
-    let mut sorted: Vec<&Beat> = beats.iter().collect();
-    sorted.sort_by(|a, b| (a.status, &a.slug).cmp(&(b.status, &b.slug)));
-    let room = if sorted.len() < rows { sorted.len() } else { rows.saturating_sub(2) };
-    let (shown, hidden) = sorted.split_at(room);
+    if overview.beats.is_empty() {
+        return String::new();
+    }
+    let all = &overview.beats;
+    let fits = overview.wanted.max(all.len()) < rows;
+    let room = if fits { all.len() } else { all.len().min(rows.saturating_sub(2)) };
+    let (shown, hidden) = (&all[..room], overview.wanted.saturating_sub(room));
     let lines: Vec<(Status, [String; 6])> =
         shown.iter().map(|beat| (beat.status, cells(beat, now))).collect();
     let mut widths = HEAD.map(str::len);
@@ -32,8 +36,8 @@ pub(super) fn table(beats: &[Beat], now: Timestamp, paint: Paint, rows: usize) -
         out.push_str(text.trim_end());
         out.push('\n');
     }
-    if !hidden.is_empty() {
-        out.push_str(&paint.dim(&format!("… and {} more", hidden.len())));
+    if hidden > 0 {
+        out.push_str(&paint.dim(&format!("… and {hidden} more")));
         out.push('\n');
     }
     out
@@ -67,12 +71,17 @@ fn cells(beat: &Beat, now: Timestamp) -> [String; 6] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::status::samples::{NOW, beats};
+    use crate::cli::status::overview::Wanted;
+    use crate::cli::status::samples::{ALL, NOW, beats};
+
+    fn all() -> Overview {
+        Overview::counted(beats(), ALL, None)
+    }
 
     #[test]
     fn the_worst_come_first_and_by_slug() {
         assert_eq!(
-            table(&beats(), NOW, Paint(false), usize::MAX),
+            table(&all(), NOW, Paint(false), usize::MAX),
             "\
 STATUS  SLUG    LAST PING  NEXT DUE    LAST DURATION  INCIDENT
 down    backup  27h ago    in 21h      -              missed 2h ago
@@ -88,7 +97,7 @@ paused  rest    never      -           -
     #[test]
     fn what_does_not_fit_is_counted() {
         let lines = |rows| {
-            let table = table(&beats(), NOW, Paint(false), rows);
+            let table = table(&all(), NOW, Paint(false), rows);
             table.lines().map(str::to_owned).collect::<Vec<_>>()
         };
         assert_eq!(lines(7).len(), 7);
@@ -99,12 +108,28 @@ paused  rest    never      -           -
     }
 
     #[test]
+    fn what_was_not_even_asked_for_is_counted_too() {
+        let mut few = all();
+        few.beats.truncate(3);
+        let shown = |rows| table(&few, NOW, Paint(false), rows);
+        assert_eq!(shown(usize::MAX).lines().count(), 1 + 3 + 1);
+        assert!(shown(usize::MAX).ends_with("\n… and 3 more\n") && shown(4).ends_with("\n… and 4 more\n"));
+    }
+
+    #[test]
+    fn without_a_problem_there_is_no_table() {
+        let calm = |beats| Overview::counted(beats, Wanted { problems: true, rows: None }, None);
+        assert_eq!(table(&calm(vec![beats().swap_remove(0)]), NOW, Paint(false), 9), "");
+        assert!(table(&calm(Vec::new()), NOW, Paint(false), 9).starts_with("No heartbeats yet"));
+    }
+
+    #[test]
     fn colour_changes_no_column() {
-        let mut coloured = table(&beats(), NOW, Paint(true), usize::MAX);
+        let mut coloured = table(&all(), NOW, Paint(true), usize::MAX);
         assert!(coloured.contains("\x1b[1;31mdown  \x1b[0m  backup"));
         for code in ["0", "2", "32", "33", "36", "1;31"] {
             coloured = coloured.replace(&format!("\x1b[{code}m"), "");
         }
-        assert_eq!(coloured, table(&beats(), NOW, Paint(false), usize::MAX));
+        assert_eq!(coloured, table(&all(), NOW, Paint(false), usize::MAX));
     }
 }

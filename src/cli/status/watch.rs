@@ -10,23 +10,25 @@ use crate::cli::outcome;
 use crate::cli::paint::Paint;
 use crate::cli::status::plugin::{Line, Verdict};
 use crate::cli::status::screen::{Size, frame, size, wrapped};
-use crate::cli::status::{Seen, whole};
+use crate::cli::status::{Seen, Subject, whole};
 use crate::engine::clock::{Clock as _, SystemClock};
 use crate::model::time::Timestamp;
 
 const EVERY: Duration = Duration::from_secs(2);
 
 /// Watches until Ctrl-C, or until nobody reads any more. The exit code is that of what was seen last.
-pub(super) async fn watch(daemon: &Daemon, slug: Option<&str>) -> u8 {
+pub(super) async fn watch(daemon: &Daemon, subject: Subject<'_>) -> u8 {
     let paint = Paint::on(&io::stdout());
     let terminal = io::IsTerminal::is_terminal(&io::stdout());
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     let mut verdict = Verdict::Unknown;
     let mut gap = "";
     loop {
+        // What does not fit is not asked for.
+        let rows = terminal.then(|| size().rows);
         let seen = tokio::select! {
             _ = &mut interrupt => break,
-            seen = Seen::ask(daemon, slug) => seen,
+            seen = Seen::ask(daemon, subject, rows) => seen,
         };
         let now = SystemClock.now();
         let (seen_as, text) = if terminal {
@@ -69,7 +71,7 @@ fn page(seen: &Result<Seen, Fault>, now: Timestamp, paint: Paint, size: Size) ->
     let room = size.rows.saturating_sub(head.lines().count() + 2);
     if rest.lines().count() > room {
         rest = match seen {
-            Ok(seen @ Seen::All(_)) => seen.show(now, paint, room, columns).1,
+            Ok(seen @ Seen::All(..)) => seen.show(now, paint, room, columns).1,
             Ok(Seen::One(..)) | Err(_) => cut(&rest, room),
         };
     }
@@ -90,7 +92,9 @@ fn cut(text: &str, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::status::samples::{NOW, beat, beats};
+    use crate::cli::status::One;
+    use crate::cli::status::overview::Overview;
+    use crate::cli::status::samples::{ALL, NOW, beat, beats};
 
     fn lines(seen: &Result<Seen, Fault>, rows: usize, columns: usize) -> Vec<String> {
         let (_, text) = page(seen, NOW, Paint(false), Size { rows, columns });
@@ -99,9 +103,9 @@ mod tests {
 
     #[test]
     fn as_many_rows_are_shown_as_fit_the_worst_first() {
-        let all = lines(&Ok(Seen::All(beats())), 24, 100);
+        let all = |rows| lines(&Ok(Seen::All(Overview::counted(beats(), ALL, None))), rows, 100);
+        let (all, few) = (all(24), all(8));
         assert_eq!(all.len(), 2 + 7 + 1);
-        let few = lines(&Ok(Seen::All(beats())), 8, 100);
         assert_eq!(few.len(), 8, "{few:#?}");
         assert!(few[3].starts_with("down"), "{few:#?}");
         assert_eq!(few[6], "… and 3 more");
@@ -110,7 +114,10 @@ mod tests {
 
     #[test]
     fn one_that_is_longer_than_the_screen_is_cut_and_says_so() {
-        let one = || Ok(Seen::One(Box::new(beat("db", "up", &serde_json::json!({}))), Some(Ok(Vec::new()))));
+        let beat = beat("db", "up", &serde_json::json!({}));
+        let one = || {
+            Ok(Seen::One(Box::new(One { beat: beat.clone(), runs: Some(Ok(Vec::new())), deliveries: None })))
+        };
         assert_eq!(lines(&one(), 40, 80).len(), 2 + 7 + 2 + 1);
         let few = lines(&one(), 8, 80);
         assert_eq!((few.len(), few[6].as_str()), (8, "… and 5 more lines"), "{few:#?}");
