@@ -34,6 +34,8 @@ struct Lane {
     under_way: BTreeSet<u64>,
     /// Those under way that somebody wants to be tried again at once, should they fail.
     wished: BTreeSet<u64>,
+    /// When a first one may go that waits for another of its queue to come back, since two queues became one.
+    held: BTreeMap<u64, Timestamp>,
 }
 
 impl Lanes {
@@ -151,19 +153,18 @@ impl Lanes {
         if again.is_none() {
             queue.retain(|other| *other != number);
         }
-        match (queue.front().copied(), again) {
-            (None, _) => {
-                lane.queues.remove(&delivery.slug);
-            }
-            (Some(first), Some(at)) if first == number => {
-                lane.ready.insert((at, number));
-            }
-            // Two queues have become one by a rename, and the first one has its own time.
-            (Some(first), _) if !was_first && (lane.under_way.contains(&first) || lane.is_ready(first)) => {}
-            // The next one, or one that was given up and has come back before this one meanwhile.
-            (Some(first), _) => {
-                lane.ready.insert((Timestamp::MIN, first));
-            }
+        let Some(first) = queue.front().copied() else {
+            lane.queues.remove(&delivery.slug);
+            return;
+        };
+        let own = again.filter(|_| first == number);
+        if lane.is_under_way(delivery.slug.as_ref()) {
+            // Two queues have become one: this one's place is taken until the other is back.
+            lane.held.extend(own.map(|at| (number, at)));
+        } else if was_first || !lane.is_ready(first) {
+            // Itself again; or the next one; or one that has come to stand before it meanwhile.
+            let at = own.or_else(|| lane.held.remove(&first)).unwrap_or(Timestamp::MIN);
+            lane.ready.insert((at, first));
         }
     }
 }
@@ -179,10 +180,15 @@ impl Lane {
         queue.extend(moved);
         queue.make_contiguous().sort_unstable();
         let Some(first) = queue.front().copied() else { return };
-        // Of two that were first only one is: it keeps its time, or waits for the one that is under way.
-        self.ready.retain(|(_, number)| *number == first || queue.binary_search(number).is_err());
-        if !self.is_under_way(Some(slug)) && !self.is_ready(first) {
-            self.ready.insert((Timestamp::MIN, first));
+        // Of two that were first only one is.
+        let of_queue = |number: &u64| queue.binary_search(number).is_ok();
+        let waited = self.ready.iter().find(|(_, number)| *number == first).map(|(at, _)| *at);
+        self.ready.retain(|(_, number)| !of_queue(number));
+        let at = waited.unwrap_or(Timestamp::MIN);
+        if !self.under_way.iter().any(of_queue) {
+            self.ready.insert((at, first));
+        } else if !self.under_way.contains(&first) {
+            self.held.insert(first, at);
         }
     }
 

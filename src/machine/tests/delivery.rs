@@ -239,3 +239,46 @@ fn a_rename_onto_a_queue_that_waits_keeps_one_under_way() {
         |desk: &Desk| desk.sent.iter().map(|d: &std::sync::Arc<Delivery>| d.number).collect::<Vec<_>>();
     assert_eq!(numbers(&desk), [waits.number]);
 }
+
+#[test]
+fn of_two_queues_that_become_one_nothing_waits_for_ever() {
+    let named = |name: &str, uuid| Declaration {
+        uuid: uuid::Uuid::from_u128(uuid),
+        uuid_explicit: true,
+        ..to(name, &["a"])
+    };
+    for verdicts in [[failed(), failed()], [failed(), delivered()], [delivered(), failed()]] {
+        for turned in [false, true] {
+            let mut desk = Desk::with_channels(&[named("one", 1), named("two", 2)], &["a"]);
+            desk.ping("one", Fail);
+            desk.ping("two", Fail);
+            // Both are under way when they become one queue, with the resolved of the first "one" between them.
+            desk.reload(&[named("one", 2)]);
+            let mut both = desk.sent.clone();
+            assert_eq!(both.len(), 2);
+            if turned {
+                both.reverse();
+            }
+            desk.answer(&both[0], verdicts[0].clone());
+            assert_eq!(desk.sent.len(), 1, "the other is still under way");
+            desk.answer(&both[1], verdicts[1].clone());
+            while !desk.machine.state().core.outbox.is_empty() {
+                assert!(desk.sent.len() <= 1, "one at a time");
+                desk.answer_all(&delivered());
+                if desk.machine.state().core.outbox.is_empty() {
+                    break;
+                }
+                let wake = desk.machine.next_wakeup().filter(|_| desk.sent.is_empty());
+                if let Some(wake) = wake.filter(|wake| *wake > desk.now) {
+                    desk.now = wake;
+                }
+                desk.handle(crate::machine::event::Event::Tick);
+                assert!(
+                    desk.now < at(HOUR),
+                    "{verdicts:?} {turned}: {:?}",
+                    desk.machine.state().core.outbox.keys()
+                );
+            }
+        }
+    }
+}
