@@ -260,7 +260,7 @@ fn tags(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<Vec<String>> {
     }
     let mut tags: Vec<String> = Vec::new();
     for item in items {
-        if let Some(tag) = ruled(reader, &item, "a tag", text::tag)
+        if let Some(tag) = ruled(reader, &item, "a tag", text::word)
             && !tags.contains(&tag)
         {
             tags.push(tag);

@@ -169,9 +169,6 @@ pub struct Declared {
 }
 
 impl Config {
-    /// Most heartbeats that a config may have.
-    pub const HEARTBEATS_MAX: usize = 1_000_000;
-
     /// Reads the file at `path` with all that it includes.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::config::raw::{File, Item, Reader, Section};
 use crate::config::server::{server, state};
 use crate::config::{Config, Declared, Sources, syntax, uuids};
 use crate::model::channel::ChannelName;
-use crate::model::heartbeat::{Defaults, namespace};
+use crate::model::heartbeat::{Defaults, HEARTBEATS_MAX, namespace};
 use crate::model::id::{Slug, SlugError};
 use crate::model::schedule::Zones;
 
@@ -205,7 +205,7 @@ impl<'t> Assembly<'_, '_, 't> {
 
     fn heartbeats(&mut self, known: &mut Known<'_>, defaults: &Defaults) -> Vec<Declared> {
         let items = self.tables("heartbeats", "heartbeat");
-        if let Some(item) = items.get(Config::HEARTBEATS_MAX) {
+        if let Some(item) = items.get(HEARTBEATS_MAX) {
             let what = format!("{} heartbeats are more than the 1,000,000 that there may be", items.len());
             self.reader.problems.add(item.key_place().problem(what, None));
         }

@@ -32,8 +32,8 @@ impl Outside for Outlet {
             ),
             Tale::UrlTaken { slug, other } => tracing::warn!(
                 heartbeat = slug,
-                "the ping URL that follows from its slug belongs to {other}, which the API made with this UUID; it \
-                 has another one. See overdue status {slug}, or give it a uuid in the config"
+                "the UUID that it should have belongs to {other}, which the API made with it; it has another one. See \
+                 overdue status {slug}, or give it a uuid of its own in the config"
             ),
             Tale::Incident { summary } => tracing::info!("{summary}"),
             Tale::Reloaded { added, changed, removed } => {

@@ -116,13 +116,7 @@ impl State {
         if uuid_before != heartbeat.uuid {
             self.by_uuid.remove(&uuid_before, place);
         }
-        let holder = self.by_uuid.find(&heartbeat.uuid).and_then(|holder| self.beats.at(holder));
-        // The machine gives no two the same; should a journal do so, the one that is reached by it stays so.
-        if !holder
-            .is_some_and(|holder| holder.removed_at.is_none() && holder.heartbeat.slug != heartbeat.slug)
-        {
-            self.by_uuid.insert(heartbeat.uuid, place);
-        }
+        self.index_uuid(heartbeat.uuid, place);
     }
 
     fn renamed(&mut self, at: Timestamp, moves: &[Move]) {

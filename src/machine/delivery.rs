@@ -92,6 +92,7 @@ impl Lanes {
     pub(super) fn hurry(&mut self, is_gone: impl Fn(&ChannelName) -> bool) {
         for (_, lane) in self.0.iter_mut().filter(|(name, _)| is_gone(name)) {
             lane.ready = lane.ready.iter().map(|(_, number)| (Timestamp::MIN, *number)).collect();
+            lane.held.clear();
         }
     }
 
@@ -106,6 +107,7 @@ impl Lanes {
         if lane.is_under_way(delivery.slug.as_ref()) {
             let queue = lane.queues.get(&delivery.slug).into_iter().flatten();
             lane.wished.extend(queue.filter(|number| lane.under_way.contains(number)));
+            lane.held.entry(first).and_modify(|at| *at = Timestamp::MIN);
         } else {
             lane.ready.retain(|(_, number)| *number != first);
             lane.ready.insert((Timestamp::MIN, first));
@@ -149,7 +151,6 @@ impl Lanes {
         lane.under_way.remove(&number);
         let again = if lane.wished.remove(&number) { again.map(|_| Timestamp::MIN) } else { again };
         let Some(queue) = lane.queues.get_mut(&delivery.slug) else { return };
-        let was_first = queue.front() == Some(&number);
         if again.is_none() {
             queue.retain(|other| *other != number);
         }
@@ -161,8 +162,9 @@ impl Lanes {
         if lane.is_under_way(delivery.slug.as_ref()) {
             // Two queues have become one: this one's place is taken until the other is back.
             lane.held.extend(own.map(|at| (number, at)));
-        } else if was_first || !lane.is_ready(first) {
-            // Itself again; or the next one; or one that has come to stand before it meanwhile.
+        } else {
+            // Itself again; or the next one; or one that has come to stand before it meanwhile. Nothing of a queue is
+            // ready while another of it is under way.
             let at = own.or_else(|| lane.held.remove(&first)).unwrap_or(Timestamp::MIN);
             lane.ready.insert((at, first));
         }
@@ -183,6 +185,7 @@ impl Lane {
         // Of two that were first only one is.
         let of_queue = |number: &u64| queue.binary_search(number).is_ok();
         let waited = self.ready.iter().find(|(_, number)| *number == first).map(|(at, _)| *at);
+        let waited = waited.or_else(|| self.held.remove(&first));
         self.ready.retain(|(_, number)| !of_queue(number));
         let at = waited.unwrap_or(Timestamp::MIN);
         if !self.under_way.iter().any(of_queue) {
@@ -190,10 +193,6 @@ impl Lane {
         } else if !self.under_way.contains(&first) {
             self.held.insert(first, at);
         }
-    }
-
-    fn is_ready(&self, number: u64) -> bool {
-        self.ready.iter().any(|(_, other)| *other == number)
     }
 
     fn is_under_way(&self, slug: Option<&Slug>) -> bool {
@@ -245,6 +244,8 @@ impl Machine {
         }
         self.commit(Record::Attempted { at: now, number, attempt, next }, out);
         let again = match next {
+            // Gone while this was under way: it is given up at once.
+            Next::Retry { .. } if !self.has_channel(&delivery.channel) => Some(Timestamp::MIN),
             Next::Retry { at } => Some(at),
             Next::Delivered | Next::GivenUp => None,
         };

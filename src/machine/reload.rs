@@ -15,6 +15,7 @@ use crate::model::channel::ChannelName;
 use crate::model::heartbeat::{Declaration, Declarations, Draft, Source};
 use crate::model::id::Slug;
 use crate::model::incident::Reason;
+use crate::model::ping::Target;
 use crate::model::time::Timestamp;
 
 /// A config that is being worked off.
@@ -97,7 +98,11 @@ impl Machine {
             .filter_map(|heartbeat| {
                 let beat = self.beat(self.state.by_uuid.find(&heartbeat.uuid)?)?;
                 let from = beat.heartbeat.slug.clone();
-                (from != heartbeat.slug).then(|| Move { from, to: heartbeat.slug.clone() })
+                // One that the API made under this slug is adopted, and must not be forgotten for another.
+                let adopts = self.state.find_living(&Target::Slug(heartbeat.slug.clone()));
+                let adopts =
+                    adopts.and_then(|place| self.beat(place)).is_some_and(|b| b.source == Source::Api);
+                (from != heartbeat.slug && !adopts).then(|| Move { from, to: heartbeat.slug.clone() })
             })
             .collect();
         if moves.is_empty() {
@@ -132,17 +137,6 @@ impl Machine {
             (adopted.uuid, adopted.uuid_explicit) = (beat.heartbeat.uuid, beat.heartbeat.uuid_explicit);
             heartbeat = Arc::new(adopted);
         }
-        if let Some(other) = self.other_holder(&heartbeat) {
-            // An API heartbeat has it, under another slug. No two may have one URL, and a crontab has that one.
-            let mut another = heartbeat.as_ref().clone();
-            another.uuid = Uuid::new_v5(&heartbeat.uuid, heartbeat.slug.as_str().as_bytes());
-            if known.and_then(|place| self.beat(place)).is_none_or(|beat| beat.heartbeat.uuid != another.uuid)
-            {
-                let (slug, other) = (heartbeat.slug.to_string(), other.to_string());
-                out.effects.push(Effect::Tell(Tale::UrlTaken { slug, other }));
-            }
-            heartbeat = Arc::new(another);
-        }
         let lived = known.and_then(|place| self.beat(place)).is_some_and(|beat| beat.removed_at.is_none());
         let draft = known.and_then(|place| self.beat(place)).and_then(|beat| beat.draft.clone());
         let changed = self.declare(&heartbeat, Source::Config, draft, now, out);
@@ -156,11 +150,24 @@ impl Machine {
         }
     }
 
-    /// The slug of another living heartbeat that has the derived UUID of this one.
-    fn other_holder(&self, heartbeat: &Declaration) -> Option<Slug> {
-        let holder = self.beat(self.state.by_uuid.find(&heartbeat.uuid)?)?;
-        let is_other = holder.removed_at.is_none() && holder.heartbeat.slug != heartbeat.slug;
-        (is_other && !heartbeat.uuid_explicit).then(|| holder.heartbeat.slug.clone())
+    /// The declaration with a UUID that no other living heartbeat has. An API heartbeat may have been given the one
+    /// that follows from another slug: it is in a crontab, so the newcomer gets another, and keeps that.
+    fn with_own_uuid(&self, heartbeat: &Arc<Declaration>, out: &mut Transition) -> Arc<Declaration> {
+        let beat_of = |place: Option<u32>| place.and_then(|place| self.beat(place));
+        let another = Uuid::new_v5(&heartbeat.uuid, heartbeat.slug.as_str().as_bytes());
+        let known = beat_of(self.state.find(heartbeat.slug.as_str()));
+        let has_another = known.is_some_and(|beat| beat.heartbeat.uuid == another);
+        let holder = beat_of(self.state.by_uuid.find(&heartbeat.uuid))
+            .filter(|holder| holder.removed_at.is_none() && holder.heartbeat.slug != heartbeat.slug);
+        match holder {
+            None if !has_another || heartbeat.uuid_explicit => return heartbeat.clone(),
+            Some(holder) if !has_another => {
+                let (slug, other) = (heartbeat.slug.to_string(), holder.heartbeat.slug.to_string());
+                out.effects.push(Effect::Tell(Tale::UrlTaken { slug, other }));
+            }
+            None | Some(_) => {}
+        }
+        Arc::new(Declaration { uuid: another, ..heartbeat.as_ref().clone() })
     }
 
     /// Looks at one place after all declarations: who is not declared leaves, who was made by the API
@@ -203,6 +210,7 @@ impl Machine {
         now: Timestamp,
         out: &mut Transition,
     ) -> bool {
+        let heartbeat = &self.with_own_uuid(heartbeat, out);
         self.prepare(heartbeat);
         let known = self.state.find(heartbeat.slug.as_str()).and_then(|place| self.beat(place));
         let was_paused = known.is_some_and(|beat| beat.heartbeat.paused);

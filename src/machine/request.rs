@@ -10,14 +10,11 @@ use crate::machine::record::{Alerted, Move, Record};
 use crate::machine::{Machine, Transition};
 use crate::model::channel::ChannelName;
 use crate::model::delivery::{Delivery, DeliveryState};
-use crate::model::heartbeat::{Declaration, Draft, Source};
+use crate::model::heartbeat::{Declaration, Draft, HEARTBEATS_MAX, Source};
 use crate::model::id::{DeliveryId, IncidentId, Slug};
 use crate::model::incident::Alert;
 use crate::model::ping::Target;
 use crate::model::time::{Span, Timestamp};
-
-/// Heartbeats at the most.
-const HEARTBEATS_MAX: usize = 1_000_000;
 
 /// Tests of a channel that wait at the most: they go one after the other, and a receiver may hang.
 const TESTS_MAX: usize = 8;
@@ -113,11 +110,12 @@ impl Machine {
         let (slug, shall_pause) = (heartbeat.slug.clone(), heartbeat.paused);
         self.declare(&heartbeat.into(), Source::Api, Some(draft.into()), now, out);
         if let Some(place) = self.state.find(slug.as_str()).filter(|_| pauses) {
-            let is_paused = self.beat(place).is_some_and(|beat| beat.standing == Standing::Paused);
-            match (shall_pause, is_paused) {
-                (true, false) => self.pause(place, None, now, out),
-                (false, true) => self.resume(place, now, out),
-                (true, true) | (false, false) => {}
+            let in_pause = self.beat(place).filter(|beat| beat.standing == Standing::Paused);
+            // A pause for a time ends; one that is declared does not.
+            match (shall_pause, in_pause.map(|beat| beat.paused_until)) {
+                (true, None | Some(Some(_))) => self.pause(place, None, now, out),
+                (false, Some(_)) => self.resume(place, now, out),
+                (true, Some(None)) | (false, None) => {}
             }
         }
         Ok(())
@@ -244,7 +242,7 @@ impl Machine {
                 }
             }
             DeliveryState::GivenUp { .. } => {
-                let give_up_at = self.given_up_at(&delivery, now);
+                let give_up_at = self.give_up_again_at(&delivery, now);
                 let number = delivery.number;
                 self.commit(Record::Retried { at: now, number, give_up_at }, out);
                 self.lanes.revive(&delivery);
@@ -254,7 +252,7 @@ impl Machine {
     }
 
     /// Until when a delivery that had been given up is tried again.
-    fn given_up_at(&self, delivery: &Delivery, now: Timestamp) -> Timestamp {
+    fn give_up_again_at(&self, delivery: &Delivery, now: Timestamp) -> Timestamp {
         match delivery.alert {
             Alert::Test => now,
             Alert::Opened | Alert::Reminder | Alert::Resolved => {

@@ -175,7 +175,16 @@ impl State {
         }
         self.slugs.insert(slug.clone(), place);
         self.by_slug.insert(slug, place);
-        self.by_uuid.insert(uuid, place);
+        self.index_uuid(uuid, place);
         place
+    }
+
+    /// Enters a UUID into the look-up. Of a living heartbeat and one that has left with it, the living one is found.
+    pub(crate) fn index_uuid(&mut self, uuid: Uuid, place: u32) {
+        let other = self.by_uuid.find(&uuid).filter(|other| *other != place);
+        let other = other.and_then(|other| self.beats.at(other));
+        if !other.is_some_and(|other| other.removed_at.is_none() && other.heartbeat.uuid == uuid) {
+            self.by_uuid.insert(uuid, place);
+        }
     }
 }

@@ -13,6 +13,9 @@ use crate::model::ping::Method;
 use crate::model::schedule::Timing;
 use crate::model::time::Span;
 
+/// Heartbeats at the most.
+pub const HEARTBEATS_MAX: usize = 1_000_000;
+
 /// Who declares a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

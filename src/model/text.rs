@@ -39,11 +39,11 @@ pub fn line(text: &str) -> Result<(), TextError> {
     without_control(text)
 }
 
-/// A tag: one line.
+/// A tag, or the name of a time zone: one line.
 ///
 /// # Errors
 /// [`TextError`]
-pub fn tag(text: &str) -> Result<(), TextError> {
+pub fn word(text: &str) -> Result<(), TextError> {
     at_most(text, LINE_MAX)?;
     without_control(text)
 }
@@ -63,7 +63,9 @@ pub fn description(text: &str) -> Result<(), TextError> {
 /// # Errors
 /// [`TextError`]
 pub fn expression(text: &str) -> Result<(), TextError> {
-    at_most(text, EXPRESSION_MAX)
+    at_most(text, EXPRESSION_MAX)?;
+    // A line of a crontab may have tabs.
+    without_control(&text.replace('\t', " "))
 }
 
 fn at_most(text: &str, max: usize) -> Result<(), TextError> {

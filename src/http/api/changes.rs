@@ -39,7 +39,7 @@ pub(super) async fn create<E: Engine>(
     body: Body,
 ) -> Result<Response, Failure> {
     request.parameters(&[])?;
-    let Whole { slug, draft } = draft::read(&request.json(body).await?, None, settings)?;
+    let Whole { slug, draft } = draft::read(&Fields::of(request.json(body).await?).await?, None, settings)?;
     let reply = door.engine.request(Wish::Create { slug, draft }).await?;
     respond(door, reply).await
 }
@@ -69,12 +69,12 @@ pub(super) async fn replace<E: Engine>(
 ) -> Result<Response, Failure> {
     request.parameters(&[])?;
     let (target, expected) = (target(name)?, request.expected()?);
-    let body = request.json(body).await?;
+    let fields = Fields::of(request.json(body).await?).await?;
     let slug = match &target {
         Target::Slug(slug) => slug.clone(),
         Target::Uuid(_) => slug_of(door, name).await?,
     };
-    let Whole { draft, .. } = draft::read(&body, Some(&slug), settings)?;
+    let Whole { draft, .. } = draft::read(&fields, Some(&slug), settings)?;
     let reply = door.engine.request(Wish::Replace { target, draft, expected }).await?;
     respond(door, reply).await
 }
@@ -89,7 +89,7 @@ pub(super) async fn replace<E: Engine>(
     responses((status = 200, description = "It was changed.", body = HeartbeatView,
             headers(("ETag" = String, description = "What is said of it, for If-Match."))),
         (status = 404, description = "There is no such heartbeat."),
-        (status = 409, description = "It is declared in the config, or the UUID is taken."),
+        (status = 409, description = "It is declared in the config, the UUID is taken, or it would be left without a schedule."),
         (status = 412, description = "It is no longer what the change was made for.")))]
 pub(super) async fn merge<E: Engine>(
     door: &Door<E>,
@@ -100,7 +100,7 @@ pub(super) async fn merge<E: Engine>(
 ) -> Result<Response, Failure> {
     request.parameters(&[])?;
     let (name, expected) = (named(name)?, request.expected()?);
-    let fields = Fields::read(&request.json(body).await?)?;
+    let fields = Fields::of(request.json(body).await?).await?;
     let pauses = fields.mentions(&["paused"]);
     for _ in 0..ROUNDS {
         let asked = name.clone();
@@ -172,7 +172,7 @@ pub(super) async fn pause<E: Engine>(
     let span = match request.optional_json(body).await? {
         None => None,
         Some(body) => {
-            let fields = Fields::read(&body)?;
+            let fields = Fields::of(body).await?;
             fields.all_known(&["for"])?;
             fields.span(&["for"], Span::from_secs(1)..=draft::YEAR)?
         }

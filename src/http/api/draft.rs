@@ -44,6 +44,11 @@ pub(super) const FIELDS: [&str; 23] = [
     "remind_every_seconds",
 ];
 
+/// Channels that a heartbeat may name.
+const CHANNELS_MAX: usize = 100;
+/// Methods that a list may name: each of the three, and some twice.
+const METHODS_MAX: usize = 10;
+
 /// The longest that anything may be.
 pub(super) const YEAR: Span = Span::from_secs(366 * 86_400);
 const SECOND: Span = Span::from_secs(1);
@@ -56,14 +61,13 @@ pub(super) struct Whole {
 }
 
 /// Reads and checks a whole heartbeat: of this slug, or of the one that it names or that its name makes.
-pub(super) fn read(body: &[u8], slug: Option<&Slug>, settings: &HttpSettings) -> Result<Whole, Failure> {
-    let fields = Fields::read(body)?;
+pub(super) fn read(fields: &Fields, slug: Option<&Slug>, settings: &HttpSettings) -> Result<Whole, Failure> {
     fields.all_known(&FIELDS)?;
     let slug = match slug {
-        None => new_slug(&fields)?,
-        Some(slug) => same_slug(&fields, slug)?,
+        None => new_slug(fields)?,
+        Some(slug) => same_slug(fields, slug)?,
     };
-    let draft = merge_into(&fields, None, settings)?;
+    let draft = merge_into(fields, None, settings)?;
     Ok(Whole { slug, draft })
 }
 
@@ -151,7 +155,7 @@ fn same_slug(fields: &Fields, slug: &Slug) -> Result<Slug, Failure> {
 }
 
 fn read_timezone(fields: &Fields, zones: &Zones) -> Result<Option<String>, Failure> {
-    let timezone = fields.ruled("timezone", text::tag)?;
+    let timezone = fields.ruled("timezone", text::word)?;
     if let Some(timezone) = &timezone {
         zones.find(timezone).map_err(|error| at_fault("timezone", &error))?;
     }
@@ -175,7 +179,10 @@ fn read_timing(
                 Some(Timing::Cron(_)) => &["cron"],
                 None => &[],
             };
-            told.filter(|_| !fields.mentions(own)).ok_or_else(needed)?
+            match told {
+                Some(_) if fields.mentions(own) => return Err(left_without(own[0])),
+                told => told.ok_or_else(needed)?,
+            }
         }
         ["interval" | "interval_seconds"] => {
             let interval = fields.span(&["interval", "interval_seconds"], Timing::INTERVAL)?;
@@ -195,19 +202,23 @@ fn read_timing(
     }
 }
 
+/// Whether a null unsays the schedule depends on what the heartbeat has: that is a conflict, not a wrong field.
+fn left_without(field: &str) -> Failure {
+    let message = "This would leave the heartbeat without a schedule. Give another one with it.";
+    let failure = Failure::new(http::StatusCode::CONFLICT, "no_schedule", message);
+    Failure { field: Some(field.to_owned()), ..failure }
+}
+
 fn read_uuid(fields: &Fields) -> Result<Option<Uuid>, Failure> {
     let Some(text) = fields.text("uuid")? else { return Ok(None) };
     parse_uuid(&text).map(Some).ok_or_else(|| Failure::field("uuid", "This is no UUID."))
 }
 
 fn read_tags(fields: &Fields) -> Result<Option<Vec<String>>, Failure> {
-    let Some(words) = fields.words("tags")? else { return Ok(None) };
-    if words.len() > text::TAGS_MAX {
-        return Err(Failure::field("tags", format!("A heartbeat has at most {} tags.", text::TAGS_MAX)));
-    }
+    let Some(words) = fields.words("tags", text::TAGS_MAX)? else { return Ok(None) };
     let mut tags: Vec<String> = Vec::with_capacity(words.len());
     for word in words {
-        text::tag(&word).map_err(|error| Failure::field("tags", format!("A tag {error}.")))?;
+        text::word(&word).map_err(|error| Failure::field("tags", format!("A tag {error}.")))?;
         if !tags.contains(&word) {
             tags.push(word);
         }
@@ -219,7 +230,7 @@ fn read_channels(
     fields: &Fields,
     known: &BTreeSet<ChannelName>,
 ) -> Result<Option<Vec<ChannelName>>, Failure> {
-    let Some(names) = fields.words("channels")? else { return Ok(None) };
+    let Some(names) = fields.words("channels", CHANNELS_MAX)? else { return Ok(None) };
     if let Some(name) = names.iter().find(|name| !known.contains(name.as_str()) && *name != ChannelName::LOG)
     {
         let known: Vec<&str> = known.iter().map(ChannelName::as_str).collect();
@@ -238,7 +249,7 @@ fn read_channels(
 }
 
 fn read_methods(fields: &Fields) -> Result<Option<BTreeSet<Method>>, Failure> {
-    let Some(words) = fields.words("methods")? else { return Ok(None) };
+    let Some(words) = fields.words("methods", METHODS_MAX)? else { return Ok(None) };
     let known: BTreeMap<&str, Method> =
         [("GET", Method::Get), ("HEAD", Method::Head), ("POST", Method::Post)].into();
     let methods: Option<BTreeSet<Method>> =

@@ -1,12 +1,14 @@
-//! The fields of a JSON object as they were sent, each read with what is wrong with it. Pure: it knows how values
-//! are written, and nothing of what they are for.
+//! The fields of a JSON object as they were sent, each read with what is wrong with it. It knows how values are
+//! written, and nothing of what they are for.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use crate::config::duration::{parse_span, write_span};
+use crate::engine::handle::Refused;
 use crate::http::api::keys::repeated;
 use crate::http::rejection::Failure;
 use crate::model::text::TextError;
@@ -15,11 +17,31 @@ use crate::model::time::Span;
 /// Bytes of an unknown field for which a known one is sought: comparing takes their product.
 const SUGGEST_MAX: usize = 64;
 
+/// Bytes of a body from which on it is not read on the thread that hears pings.
+const LONG: usize = 16 * 1024;
+
+/// Who reads a long body.
+static READERS: Semaphore = Semaphore::const_new(1);
+
 /// The object as it was sent. What is null is unsaid.
 #[derive(Debug)]
 pub(super) struct Fields(Map<String, Value>);
 
 impl Fields {
+    /// Reads the body of a request; a long one on another thread, one at a time.
+    pub(super) async fn of(body: Vec<u8>) -> Result<Self, Failure> {
+        if body.len() < LONG {
+            return Self::read(&body);
+        }
+        let turn = READERS.acquire().await.map_err(|_| Refused::Stopped)?;
+        let read = tokio::task::spawn_blocking(move || {
+            let fields = Self::read(&body);
+            drop(turn);
+            fields
+        });
+        read.await.map_err(|_| Refused::Stopped)?
+    }
+
     /// Reads a body.
     pub(super) fn read(body: &[u8]) -> Result<Self, Failure> {
         let fields = match serde_json::from_slice(body) {
@@ -83,10 +105,14 @@ impl Fields {
         }
     }
 
-    pub(super) fn words(&self, field: &str) -> Result<Option<Vec<String>>, Failure> {
+    /// A list of at most `max` texts.
+    pub(super) fn words(&self, field: &str, max: usize) -> Result<Option<Vec<String>>, Failure> {
         let texts = || Failure::field(field, "This must be a list of texts.");
         match self.value(field) {
             None => Ok(None),
+            Some(Value::Array(list)) if list.len() > max => {
+                Err(Failure::field(field, format!("This must have at most {max} entries.")))
+            }
             Some(Value::Array(list)) => list
                 .iter()
                 .map(|word| word.as_str().map(str::to_owned))

@@ -351,3 +351,82 @@ fn statistics_are_of_the_last_ninety_days_and_of_none_that_has_not_been() {
     desk.now = at(0) - Span::from_secs(DAY);
     assert_eq!(days(&desk), 0);
 }
+
+impl Desk {
+    /// Every living heartbeat is found by its UUID, and no other is.
+    fn assert_each_has_its_url(&self) {
+        let state = self.machine.state();
+        for beat in state.living_after(None) {
+            let found = state.find_living(&Target::Uuid(beat.heartbeat.uuid));
+            let found = found.and_then(|place| state.beats.at(place)).map(|found| &found.heartbeat.slug);
+            assert_eq!(found, Some(&beat.heartbeat.slug));
+        }
+    }
+
+    /// A restart from a snapshot.
+    fn restart_from_snapshot(&mut self) {
+        let crate::machine::state::Frozen { core, beats } = self.machine.state().freeze();
+        let beats: Vec<_> = beats.iter().map(|(_, beat)| beat.clone()).collect();
+        for beats in [beats.clone(), beats.into_iter().rev().collect()] {
+            let state = crate::machine::state::State::restore(core.clone(), beats.into_iter());
+            let machine = crate::machine::Machine::restore(state, crate::model::schedule::Zones::bundled());
+            let before = std::mem::replace(&mut self.machine, machine);
+            self.assert_each_has_its_url();
+            self.machine = before;
+        }
+        self.restart_at(self.now.since(at(0)).as_secs() + 1);
+        self.assert_each_has_its_url();
+    }
+}
+
+#[test]
+fn an_adopted_url_is_not_had_twice_either() {
+    let own = every("s", DAY, HOUR);
+    let url = own.uuid;
+    let mut desk = Desk::with_channels(std::slice::from_ref(&own), &["ops"]);
+    desk.reload(&[]);
+    desk.create("x", Draft { uuid: Some(url), ..draft(HOUR) });
+    desk.delete("x");
+    desk.reload(&[own.clone(), every("x", DAY, HOUR)]);
+    desk.assert_each_has_its_url();
+    desk.restart_from_snapshot();
+    desk.reload(&[own]);
+    desk.assert_each_has_its_url();
+    desk.assert_replays();
+}
+
+#[test]
+fn a_url_that_was_given_instead_of_another_stays() {
+    let own = every("s", DAY, HOUR);
+    let mut desk = Desk::with_channels(&[], &["ops"]);
+    desk.create("x", Draft { uuid: Some(own.uuid), ..draft(HOUR) });
+    desk.reload(std::slice::from_ref(&own));
+    let given = desk.beat("s").heartbeat.uuid;
+    assert_ne!(given, own.uuid);
+    desk.delete("x");
+    desk.reload_same();
+    assert_eq!(desk.beat("s").heartbeat.uuid, given, "it is in a crontab by now");
+    desk.restart_from_snapshot();
+    assert_eq!(desk.beat("s").heartbeat.uuid, given);
+    // With a UUID of its own it has that, and x is remembered with the same one, after it.
+    desk.reload(&[Declaration { uuid_explicit: true, ..own }]);
+    desk.assert_each_has_its_url();
+    desk.restart_from_snapshot();
+    desk.assert_replays();
+}
+
+#[test]
+fn a_uuid_of_the_config_forgets_no_heartbeat_of_the_api() {
+    let mut desk = Desk::with_channels(&[], &["ops"]);
+    desk.create("one", draft(HOUR));
+    desk.create("two", draft(HOUR));
+    desk.ping("two", Success);
+    let (first, second) = (desk.beat("one").heartbeat.uuid, desk.beat("two").heartbeat.uuid);
+    let two = Declaration { uuid: first, uuid_explicit: true, ..every("two", DAY, HOUR) };
+    desk.reload(&[two]);
+    assert_eq!((desk.beat("one").heartbeat.uuid, desk.view("two").pings_total), (first, 1));
+    assert!(![first, second].contains(&desk.beat("two").heartbeat.uuid));
+    assert!(desk.effects.iter().any(|effect| matches!(effect, Effect::Tell(Tale::UrlTaken { .. }))));
+    desk.restart_from_snapshot();
+    desk.assert_replays();
+}

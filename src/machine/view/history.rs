@@ -130,7 +130,8 @@ impl View<'_> {
     }
 
     /// The runs of a heartbeat after this place: first the open ones, the newest first, then the ended ones, the
-    /// last to end first; `None` without such a heartbeat.
+    /// last to end first; `None` without such a heartbeat. One that ends between two pages can come twice, and none
+    /// is left out.
     pub fn runs(
         &self,
         name: &str,
@@ -139,24 +140,19 @@ impl View<'_> {
         bodies: bool,
     ) -> Option<Page<RunEntry, RunPlace>> {
         let beat = self.find(name)?;
-        let open = beat.open_runs.iter().rev().map(AnyRun::Open);
-        let ended = beat.history.iter().flat_map(|history| history.runs.iter().rev()).map(AnyRun::Ended);
-        let mut runs: Vec<AnyRun<'_>> = open.chain(ended).collect();
-        if let Some(after) = after {
-            let place = runs.iter().position(|run| run.place() == after);
-            // It has ended since, or is no longer kept: what is older than it was comes after it.
-            let next =
-                place.map(|place| place + 1).or_else(|| runs.iter().position(|run| after.is_before(run)));
-            runs.drain(..next.unwrap_or(runs.len()));
-        }
+        let open = beat.open_runs.iter().map(AnyRun::Open);
+        let ended = beat.history.iter().flat_map(|history| history.runs.iter()).map(AnyRun::Ended);
+        let older = |run: &AnyRun<'_>| after.is_none_or(|after| run.place() < after);
+        let mut runs: Vec<AnyRun<'_>> = open.chain(ended).filter(older).collect();
+        runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.place()));
         let page = gather(runs.into_iter(), limit, AnyRun::place, |_| true);
         let items = page.items.into_iter().map(|run| run.show(beat, bodies)).collect();
         Some(Page { items, next: page.next, bytes: page.bytes })
     }
 }
 
-/// The place of a run in the list of a heartbeat's runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The place of a run in the list of a heartbeat's runs, which goes from the greatest to the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunPlace {
     /// Whether it is open.
     pub open: bool,
@@ -164,18 +160,6 @@ pub struct RunPlace {
     pub at: Timestamp,
     /// Which it is.
     pub id: RunId,
-}
-
-impl RunPlace {
-    /// Whether it comes before a run that it is not the place of.
-    fn is_before(&self, run: &AnyRun<'_>) -> bool {
-        let other = run.place();
-        match (self.open, other.open) {
-            (true, false) => true,
-            (false, true) => false,
-            (true, true) | (false, false) => other.at <= self.at,
-        }
-    }
 }
 
 #[derive(Clone, Copy)]

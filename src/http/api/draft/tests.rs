@@ -35,9 +35,12 @@ fn settings() -> HttpSettings {
     HttpSettings { channels, ..HttpSettings::for_tests() }
 }
 
+fn whole(body: &[u8]) -> Result<Whole, Failure> {
+    read(&Fields::read(body)?, None, &settings())
+}
+
 fn draft(value: &Value) -> Result<(String, Draft), Failure> {
-    read(value.to_string().as_bytes(), None, &settings())
-        .map(|Whole { slug, draft }| (slug.to_string(), draft))
+    whole(value.to_string().as_bytes()).map(|Whole { slug, draft }| (slug.to_string(), draft))
 }
 
 /// The field that is named as wrong.
@@ -151,6 +154,8 @@ fn a_wrong_value_is_refused_by_the_name_of_its_field() {
         ("paused", json!("yes")),
         ("methods", json!(["PUT"])),
         ("methods", json!([])),
+        ("methods", json!(vec!["GET"; 11])),
+        ("channels", json!(vec!["ops"; 101])),
         ("uuid", json!("nope")),
         ("description", json!(["a"])),
         ("intervall", json!("1h")),
@@ -172,7 +177,7 @@ fn a_heartbeat_has_one_schedule() {
 
 #[test]
 fn a_bad_cron_expression_is_named() {
-    for cron in [&"0 ".repeat(501)[..], "", "nonsense", "* * * *", "61 * * * *", "0 0 30 2 *"] {
+    for cron in [&"0 ".repeat(501)[..], "", "0 0\n* * *", "nonsense", "* * * *", "61 * * * *", "0 0 30 2 *"] {
         assert_eq!(fault(&json!({ "name": "N", "cron": cron })), "cron", "{cron}");
     }
     assert_eq!(fault(&json!({ "name": "N", "cron": "@daily", "timezone": "Nowhere" })), "timezone");
@@ -210,7 +215,7 @@ fn names_without_end_are_neither_compared_nor_sent_back() {
 #[test]
 fn what_is_no_object_of_json_is_refused() {
     for body in [&b""[..], b"{", b"[]", b"null", b"\"text\"", b"{\"name\":\"N\"} x", b"\xff\xfe", b"name=N"] {
-        let failure = read(body, None, &settings()).unwrap_err();
+        let failure = whole(body).unwrap_err();
         assert_eq!((failure.status.as_u16(), failure.code), (400, "invalid_json"), "{body:?}");
     }
 }
@@ -222,7 +227,7 @@ fn a_field_that_is_given_twice_is_refused_by_its_name() {
         (r#"{"name": "a", "interval": "1h", "n\u0061me": "a"}"#, "name"),
         (r#"{"grace": null, "name": "a", "interval": "1h", "grace": "1h"}"#, "grace"),
     ] {
-        let failure = read(body.as_bytes(), None, &settings()).unwrap_err();
+        let failure = whole(body.as_bytes()).unwrap_err();
         assert_eq!((failure.status.as_u16(), failure.field.as_deref()), (400, Some(field)), "{body}");
         assert!(failure.message.contains("twice"), "{}", failure.message);
     }
@@ -268,7 +273,7 @@ fn a_merge_can_put_another_schedule_in_its_place_but_not_none() {
         Timing::Interval(Span::from_secs(86_400))
     );
     assert_eq!(merged(&every, &json!({ "interval": null })), Err("interval".to_owned()));
-    assert_eq!(merged(&cron, &json!({ "cron": null })), Err("interval".to_owned()));
+    assert_eq!(merged(&cron, &json!({ "cron": null })), Err("cron".to_owned()));
     assert_eq!(merged(&cron, &json!({ "timezone": "Nowhere" })), Err("timezone".to_owned()));
     assert_eq!(merged(&cron, &json!({ "interval": "1h", "cron": "* * * * *" })), Err("cron".to_owned()));
 }
@@ -285,7 +290,7 @@ fn a_slug_cannot_be_changed() {
 fn a_number_is_whole_by_what_it_is_and_not_by_how_it_is_written() {
     for text in ["60", "60.0", "6e1"] {
         let body = format!(r#"{{"name": "N", "interval_seconds": {text}}}"#);
-        let Whole { draft, .. } = read(body.as_bytes(), None, &settings()).unwrap();
+        let Whole { draft, .. } = whole(body.as_bytes()).unwrap();
         assert_eq!(draft.timing, Timing::Interval(Span::from_secs(60)), "{text}");
     }
 }

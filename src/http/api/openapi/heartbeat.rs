@@ -111,6 +111,8 @@ pub(super) fn complete(schemas: &mut Value) {
     fields["methods"]["items"] = json!({ "type": "string", "enum": ["GET", "HEAD", "POST"] });
     fields["channels"]["items"] = json!({ "type": "string", "format": "channel" });
     fields["channels"]["uniqueItems"] = json!(true);
+    fields["channels"]["maxItems"] = json!(100);
+    fields["methods"]["maxItems"] = json!(10);
 
     let rivals = RIVALS.map(at_most_one);
     let one_schedule = || std::iter::once(exactly_one()).chain(rivals.clone()).collect::<Vec<_>>();
