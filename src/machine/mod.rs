@@ -241,6 +241,10 @@ impl Machine {
     fn prepare(&mut self, heartbeat: &Declaration) {
         if let Timing::Cron(_) = heartbeat.timing {
             let key = (heartbeat.timing.clone(), heartbeat.timezone.clone());
+            if let Some(progress) = &mut self.reload {
+                // Asked for between two turns of a reload, which forgets those that it has not seen.
+                progress.calendars.insert(key.clone());
+            }
             if !self.calendars.contains_key(&key)
                 && let Ok(occurrences) = heartbeat.timing.compile(&heartbeat.timezone, &self.zones)
             {

@@ -16,6 +16,7 @@ use crate::model::heartbeat::{Declaration, Declarations, Draft, Source};
 use crate::model::id::Slug;
 use crate::model::incident::Reason;
 use crate::model::ping::Target;
+use crate::model::schedule::Timing;
 use crate::model::time::Timestamp;
 
 /// A config that is being worked off.
@@ -25,6 +26,8 @@ pub(super) struct Progress {
     stage: Stage,
     seen: Vec<bool>,
     channels_changed: bool,
+    /// The calendars that heartbeats have.
+    pub(super) calendars: BTreeSet<(Timing, String)>,
     added: usize,
     changed: usize,
     removed: usize,
@@ -54,6 +57,7 @@ impl Machine {
             stage: Stage::Declare(0),
             seen: Vec::new(),
             channels_changed,
+            calendars: BTreeSet::new(),
             added: 0,
             changed: 0,
             removed: 0,
@@ -80,7 +84,8 @@ impl Machine {
                     self.sweep(place, &mut progress, now, out);
                 }
                 if to == self.state.beats.places() {
-                    let Progress { added, changed, removed, .. } = progress;
+                    let Progress { added, changed, removed, calendars, .. } = progress;
+                    self.calendars.retain(|calendar, _| calendars.contains(calendar));
                     out.effects.push(Effect::Tell(Tale::Reloaded { added, changed, removed }));
                     return;
                 }
@@ -192,6 +197,10 @@ impl Machine {
                 }
                 (Source::Api, None) => {}
             }
+        }
+        let heartbeat = self.beat(place).map(|beat| &beat.heartbeat);
+        if let Some(heartbeat) = heartbeat.filter(|heartbeat| heartbeat.timing.interval().is_none()) {
+            progress.calendars.insert((heartbeat.timing.clone(), heartbeat.timezone.clone()));
         }
         self.rearm(place);
     }

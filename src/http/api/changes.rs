@@ -72,7 +72,7 @@ pub(super) async fn replace<E: Engine>(
     let fields = Fields::of(request.json(body).await?).await?;
     let slug = match &target {
         Target::Slug(slug) => slug.clone(),
-        Target::Uuid(_) => slug_of(door, name).await?,
+        Target::Uuid(_) => living_slug(door, name).await?,
     };
     let Whole { draft, .. } = draft::read(&fields, Some(&slug), settings)?;
     let reply = door.engine.request(Wish::Replace { target, draft, expected }).await?;
@@ -200,7 +200,7 @@ pub(super) async fn resume<E: Engine>(
     respond(door, reply).await
 }
 
-async fn slug_of<E: Engine>(door: &Door<E>, name: &str) -> Result<Slug, Failure> {
+async fn living_slug<E: Engine>(door: &Door<E>, name: &str) -> Result<Slug, Failure> {
     let name = named(name)?;
     let found = door.engine.ask(move |view| view.heartbeat(&name)).await?;
     Ok(found.ok_or_else(no_such_heartbeat)?.slug)

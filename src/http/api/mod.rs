@@ -32,6 +32,7 @@ use crate::http::listen::{AbsoluteForm, Peer};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::machine::event::Reply;
+use crate::machine::view::HeartbeatView;
 use crate::model::id::{Slug, parse_uuid};
 use crate::model::ping::Target;
 
@@ -154,10 +155,7 @@ fn astray(reply: &Reply) -> Failure {
 }
 
 /// Without the secrets, for those who may only read.
-fn shown(
-    mut heartbeat: crate::machine::view::HeartbeatView,
-    role: Role,
-) -> crate::machine::view::HeartbeatView {
+fn shown(mut heartbeat: HeartbeatView, role: Role) -> HeartbeatView {
     if role == Role::Read {
         (heartbeat.uuid, heartbeat.ping_url) = (None, None);
     }

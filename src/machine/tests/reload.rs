@@ -1,9 +1,11 @@
 //! What a new config does to what is: appear, disappear, come back, move, change. No edit alerts by itself.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::desk::{DAY, Desk, HOUR, MINUTE, at, cron, every};
-use crate::machine::event::{Conflict, Reply};
+use crate::machine::event::{Conflict, Event, Reload, Reply};
 use crate::machine::record::Record;
 use crate::model::heartbeat::{Declaration, Draft, Source};
 use crate::model::incident::{Alert, Cause, Reason};
@@ -372,4 +374,41 @@ fn a_large_reload_goes_in_turns_with_pings_in_between() {
     assert!(turns >= 2);
     let declared = desk.records.iter().filter(|record| matches!(record, Record::Declared(_))).count();
     assert_eq!((declared, desk.machine.state().living()), (2_500, 2_500));
+}
+
+#[test]
+fn calendars_that_no_heartbeat_has_any_more_are_forgotten() {
+    let mut desk = Desk::new(&[cron("job", "0 2 * * *", HOUR)]);
+    for minute in 1..20 {
+        desk.reload(&[cron("job", &format!("{minute} 2 * * *"), HOUR), every("other", HOUR, 0)]);
+    }
+    assert_eq!(desk.machine.calendars.len(), 1);
+    assert_eq!(desk.beat("job").due, Some(at(2 * HOUR + 19 * 60)));
+}
+
+#[test]
+fn a_calendar_that_comes_while_a_reload_is_worked_off_is_kept() {
+    let many: Vec<_> = (0..3_000).map(|n| every(&format!("job-{n:04}"), HOUR, 0)).collect();
+    let mut desk = Desk::new(&many);
+    let mut heartbeats: Vec<Arc<Declaration>> = many.into_iter().map(Arc::new).collect();
+    heartbeats.remove(0);
+    let reload =
+        Reload { settings: desk.settings.clone(), channels: [].into(), heartbeats: heartbeats.into() };
+    desk.handle(Event::Reloaded(Box::new(reload)));
+    let mut made = 0;
+    while desk.machine.is_reloading() {
+        let cron = Timing::Cron(format!("{made} 2 * * *"));
+        desk.create(&format!("cron-{made}"), Draft::new(cron));
+        made += 1;
+        desk.handle(Event::Tick);
+    }
+    assert!(made > 3, "it took {made} turns");
+    for n in 0..made {
+        let beat = desk.beat(&format!("cron-{n}"));
+        assert_eq!(beat.due, Some(at(2 * HOUR + n * 60)));
+    }
+    desk.wait_until(DAY);
+    for n in 0..made {
+        assert_eq!(desk.beat(&format!("cron-{n}")).due, Some(at(DAY + 2 * HOUR + n * 60)), "it goes on");
+    }
 }

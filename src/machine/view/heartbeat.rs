@@ -10,7 +10,7 @@ use crate::machine::beat::Beat;
 use crate::machine::event::Edition;
 use crate::machine::view::{IncidentView, View};
 use crate::model::channel::ChannelName;
-use crate::model::heartbeat::{Source, Status};
+use crate::model::heartbeat::{Draft, Source, Status};
 use crate::model::id::Slug;
 use crate::model::ping::Method;
 use crate::model::time::{Span, Timestamp};
@@ -109,7 +109,7 @@ impl View<'_> {
     }
 
     /// What the API was told of a heartbeat, to be changed, with its fingerprint and its slug.
-    pub fn draft(&self, name: &str) -> Option<(Slug, Option<crate::model::heartbeat::Draft>, Edition)> {
+    pub fn draft(&self, name: &str) -> Option<(Slug, Option<Draft>, Edition)> {
         let beat = self.find(name)?;
         let told = if beat.source == Source::Api { beat.draft.as_deref().cloned() } else { None };
         Some((beat.heartbeat.slug.clone(), told, Edition::of(beat)))
