@@ -33,7 +33,7 @@ pub(super) struct DeliveriesQuery {
     /// Only those that speak of this incident.
     #[param(format = Uuid)]
     incident: Option<String>,
-    /// How many a page has at most.
+    /// How many a page has at most. It has fewer when their attempts have about more than 1 MiB.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before: the number before which to go on.

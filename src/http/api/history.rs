@@ -21,7 +21,7 @@ pub(super) struct PingsQuery {
     /// Whether to show what the pings brought.
     #[param(default = false)]
     bodies: Option<bool>,
-    /// How many a page has at most.
+    /// How many a page has at most. It has fewer when their bodies have more than 1 MiB.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before: the number before which to go on.
@@ -72,7 +72,7 @@ pub(super) struct RunsQuery {
     /// Whether to show what the finish of each run brought.
     #[param(default = false)]
     bodies: Option<bool>,
-    /// How many a page has at most.
+    /// How many a page has at most. It has fewer when their bodies have more than 1 MiB.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before: whether its last run was open or ended, when it began or ended, in

@@ -24,7 +24,7 @@ pub(super) struct IncidentsQuery {
     status: Option<IncidentStatus>,
     /// Only those of the heartbeat of this slug or UUID, also of one that has left.
     heartbeat: Option<String>,
-    /// How many a page has at most.
+    /// How many a page has at most. It has fewer when their timelines have about more than 1 MiB.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before: when the last one opened, in milliseconds since 1970, and its id.

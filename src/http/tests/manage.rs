@@ -411,3 +411,26 @@ async fn a_page_of_long_texts_is_cut_by_its_bytes_and_goes_on() {
     }
     assert!(pages >= 2 && slugs.len() == 252 && slugs.is_sorted(), "{pages} {}", slugs.len());
 }
+
+#[tokio::test]
+async fn a_page_of_long_bodies_is_cut_by_its_bytes_and_goes_on() {
+    let house = House::with(1024, |settings| settings.body_limit = 400_000);
+    house.sync().await;
+    let uuid = uuid_of("sync");
+    for _ in 0..6 {
+        house.ping("/start").await;
+        let said = "x".repeat(300_000);
+        assert_eq!(house.send("POST", &format!("/ping/{uuid}"), &[], &said).await.status, 200);
+    }
+    for (list, all) in [("pings", 12), ("runs", 6)] {
+        let (mut seen, mut cursor, mut pages) = (0, String::new(), 0);
+        loop {
+            let page = house.get(&format!("{SYNC}/{list}?bodies=true{cursor}")).await.json();
+            seen += page[list].as_array().unwrap().len();
+            pages += 1;
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!((pages, seen), (2, all), "{list}");
+    }
+}

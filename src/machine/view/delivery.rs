@@ -11,6 +11,9 @@ use crate::model::delivery::{Attempt, Delivery, DeliveryState, Verdict};
 use crate::model::id::{DeliveryId, IncidentId, Slug};
 use crate::model::time::{Span, Timestamp};
 
+/// What an attempt adds to a page, about.
+const ATTEMPT_BYTES: usize = 200;
+
 /// One alert to one channel.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Delivery)]
@@ -132,7 +135,8 @@ impl View<'_> {
             (Some(_), _) => waiting.next(),
             (None, _) => ended.next(),
         });
-        let page = gather(newest_first, limit, |d| d.number, |d| filter.lets_through(d));
+        let weight = |delivery: &&Arc<Delivery>| delivery.attempts.len() * ATTEMPT_BYTES;
+        let page = gather(newest_first, limit, |d| d.number, |d| filter.lets_through(d), weight);
         Page {
             items: page.items.into_iter().map(|d| DeliveryView::new(d)).collect(),
             next: page.next,

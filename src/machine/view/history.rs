@@ -122,9 +122,10 @@ impl View<'_> {
         limit: usize,
         bodies: bool,
     ) -> Option<Page<PingView, u64>> {
+        let weight = |ping: &&PingEntry| kept_bytes(ping.body.as_ref(), bodies);
         let kept = self.find(name)?.history.as_ref().map(|history| &history.pings);
         let older = kept.into_iter().flatten().rev().filter(|ping| before.is_none_or(|n| ping.number < n));
-        let page = gather(older, limit, |ping| ping.number, |_| true);
+        let page = gather(older, limit, |ping| ping.number, |_| true, weight);
         let items = page.items.into_iter().map(|ping| PingView::new(ping, bodies)).collect();
         Some(Page { items, next: page.next, bytes: page.bytes })
     }
@@ -145,7 +146,8 @@ impl View<'_> {
         let older = |run: &AnyRun<'_>| after.is_none_or(|after| run.place() < after);
         let mut runs: Vec<AnyRun<'_>> = open.chain(ended).filter(older).collect();
         runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.place()));
-        let page = gather(runs.into_iter(), limit, AnyRun::place, |_| true);
+        let weight = |run: &AnyRun<'_>| kept_bytes(run.body(beat), bodies);
+        let page = gather(runs.into_iter(), limit, AnyRun::place, |_| true, weight);
         let items = page.items.into_iter().map(|run| run.show(beat, bodies)).collect();
         Some(Page { items, next: page.next, bytes: page.bytes })
     }
@@ -176,6 +178,13 @@ impl AnyRun<'_> {
         }
     }
 
+    fn body(self, beat: &Beat) -> Option<&Body> {
+        match self {
+            Self::Open(_) => None,
+            Self::Ended(run) => beat.body_of(run.ping?),
+        }
+    }
+
     fn show(self, beat: &Beat, bodies: bool) -> RunEntry {
         match self {
             Self::Open(run) => RunEntry {
@@ -198,10 +207,15 @@ impl AnyRun<'_> {
                 exit_code: run.exit_code,
                 outcome: Some(run.outcome),
                 ping: run.ping,
-                body: bodies.then(|| beat.body_of(run.ping?).map(BodyView::new)),
+                body: bodies.then(|| self.body(beat).map(BodyView::new)),
             },
         }
     }
+}
+
+/// What a body adds to a page, if it is shown.
+fn kept_bytes(body: Option<&Body>, shown: bool) -> usize {
+    body.filter(|_| shown).map_or(0, |body| body.tail.len())
 }
 
 impl PingView {

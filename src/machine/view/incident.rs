@@ -3,12 +3,16 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::machine::beat::Beat;
 use crate::machine::incidents::{Opened, opened};
 use crate::machine::view::{Page, View, gather};
 use crate::model::channel::ChannelName;
 use crate::model::id::{IncidentId, RunId, Slug};
 use crate::model::incident::{BlindWindow, Cause, Happening, Incident, Note, Reason};
 use crate::model::time::Timestamp;
+
+/// What an entry of a timeline adds to a page, about.
+const NOTE_BYTES: usize = 100;
 
 /// An incident as alerts show it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -126,29 +130,33 @@ impl View<'_> {
         limit: usize,
     ) -> Page<IncidentEntry, Opened> {
         let state = &self.machine.state;
-        let Some(slug) = &filter.heartbeat else {
-            let older = state.incidents.before(before, filter.open);
-            let page = gather(older, limit, |(opened, _)| *opened, |_| true);
-            let shown = page.items.into_iter().filter_map(|((_, id), place)| self.incident_at(place, id));
-            return Page { items: shown.collect(), next: page.next, bytes: 0 };
+        let weight = |(incident, _): &(&Incident, &Slug)| incident.timeline.len() * NOTE_BYTES;
+        let cursor = |(incident, _): &(&Incident, &Slug)| opened(incident);
+        let page = match &filter.heartbeat {
+            None => {
+                let older = state.incidents.before(before, filter.open);
+                let found = older.filter_map(|((_, id), place)| self.incident_at(place, id));
+                gather(found, limit, cursor, |_| true, weight)
+            }
+            Some(slug) => {
+                let beat = state.find(slug.as_str()).and_then(|place| self.machine.beat(place));
+                let own = beat.into_iter().flat_map(Beat::incidents);
+                let older = own.filter(|incident| before.is_none_or(|before| opened(incident) < before));
+                let of_state = |incident: &&Incident| {
+                    filter.open.is_none_or(|open| incident.resolved_at.is_none() == open)
+                };
+                let mut wanted: Vec<_> = older.filter(of_state).map(|incident| (incident, slug)).collect();
+                wanted.sort_unstable_by_key(|(incident, _)| std::cmp::Reverse(opened(incident)));
+                gather(wanted.into_iter(), limit, cursor, |_| true, weight)
+            }
         };
-        let beat = state.find(slug.as_str()).and_then(|place| self.machine.beat(place));
-        let mut own: Vec<&Incident> = beat.iter().flat_map(|beat| beat.incidents()).collect();
-        own.sort_unstable_by_key(|incident| std::cmp::Reverse(opened(incident)));
-        let older = own.into_iter().filter(|incident| {
-            before.is_none_or(|before| opened(incident) < before)
-                && filter.open.is_none_or(|open| incident.resolved_at.is_none() == open)
-        });
-        let page = gather(older, limit, |incident| opened(incident), |_| true);
-        let shown =
-            page.items.into_iter().map(|incident| IncidentEntry::new(incident, slug, self.base_url()));
-        Page { items: shown.collect(), next: page.next, bytes: 0 }
+        let shown = page.items.into_iter().map(|(one, slug)| IncidentEntry::new(one, slug, self.base_url()));
+        Page { items: shown.collect(), next: page.next, bytes: page.bytes }
     }
 
-    fn incident_at(&self, place: u32, id: IncidentId) -> Option<IncidentEntry> {
+    fn incident_at(&self, place: u32, id: IncidentId) -> Option<(&Incident, &Slug)> {
         let beat = self.machine.beat(place)?;
-        let incident = beat.incidents().find(|incident| incident.id == id)?;
-        Some(IncidentEntry::new(incident, &beat.heartbeat.slug, self.base_url()))
+        beat.incidents().find(|incident| incident.id == id).map(|incident| (incident, &beat.heartbeat.slug))
     }
 }
 

@@ -154,25 +154,30 @@ fn weight(heartbeat: &Declaration) -> usize {
     heartbeat.description.len() + heartbeat.tags.iter().map(String::len).sum::<usize>()
 }
 
-/// Takes what is wanted of a list that begins where a page should, looking at no more than a turn may.
+/// Takes what is wanted of a list that begins where a page should, looking at no more than a turn may and taking no
+/// more bytes than a page has.
 fn gather<T, C>(
     list: impl Iterator<Item = T>,
     limit: usize,
     cursor: impl Fn(&T) -> C,
     wanted: impl Fn(&T) -> bool,
+    weight: impl Fn(&T) -> usize,
 ) -> Page<T, C> {
     let mut list = list.peekable();
-    let (mut items, mut looked) = (Vec::new(), 0);
+    let mut page = Page { items: Vec::new(), next: None, bytes: 0 };
+    let mut looked = 0;
     while let Some(item) = list.next() {
         looked += 1;
-        let full = items.len() + usize::from(wanted(&item)) >= limit;
-        let next = ((full || looked >= LOOK) && list.peek().is_some()).then(|| cursor(&item));
+        let place = cursor(&item);
         if wanted(&item) {
-            items.push(item);
+            page.bytes += weight(&item);
+            page.items.push(item);
         }
-        if next.is_some() {
-            return Page { items, next, bytes: 0 };
+        let full = page.items.len() >= limit || page.bytes >= PAGE_BYTES;
+        if (full || looked >= LOOK) && list.peek().is_some() {
+            page.next = Some(place);
+            break;
         }
     }
-    Page { items, next: None, bytes: 0 }
+    page
 }
