@@ -27,6 +27,9 @@ pub(crate) struct Facts<'a> {
     pub peer: Option<Peer>,
 }
 
+/// The beginning of a key by which it is found where it does not belong: as many letters as a key has at least.
+const KEY_PART: usize = 16;
+
 /// How someone learns to set a key.
 const SET_A_KEY: &str = "To use the API from elsewhere, add a [[server.api_keys]] table with a name, a key \
      and a role to the config, and send the key as \"Authorization: Bearer KEY\".";
@@ -58,8 +61,24 @@ pub(crate) fn decide(settings: &HttpSettings, facts: Facts<'_>) -> Result<Role, 
 }
 
 /// Whether a method changes nothing.
-fn reads(method: &Method) -> bool {
+pub(crate) fn reads(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
+}
+
+/// Refuses a method that does not only read.
+pub(crate) fn only_reading(method: &Method) -> Result<(), Failure> {
+    if reads(method) { Ok(()) } else { Err(Failure::method("GET, HEAD")) }
+}
+
+/// Whoever sends a key in the wrong place is told so, and not sent it back.
+pub(crate) fn without_key(failure: Failure, headers: &HeaderMap) -> Failure {
+    let key = presented(headers).and_then(|key| std::str::from_utf8(key.get(..KEY_PART)?).ok());
+    let repeats = |text: &str| key.is_some_and(|key| text.contains(key));
+    if repeats(&failure.message) || failure.field.as_deref().is_some_and(repeats) {
+        let message = "This holds your API key. It belongs into the header Authorization or X-Api-Key, and nowhere else.";
+        return Failure { message: message.to_owned(), field: None, ..failure };
+    }
+    failure
 }
 
 fn unauthorized(message: &str) -> Failure {

@@ -12,7 +12,7 @@ use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use crate::http::Door;
-use crate::http::auth::{Facts, decide};
+use crate::http::auth::{Facts, decide, only_reading};
 use crate::http::listen::{AbsoluteForm, Peer};
 use crate::http::rejection::{Failure, json_response};
 use crate::http::seam::Engine;
@@ -39,13 +39,6 @@ pub(crate) fn routes<E: Engine>(
             async move { Ok::<_, Rejection>(ready(&door, &method, &headers, peer, absolute).await?) }
         });
     alive.or(ready).unify()
-}
-
-fn only_reading(method: &Method) -> Result<(), Failure> {
-    match *method {
-        Method::GET | Method::HEAD => Ok(()),
-        _ => Err(Failure::method("GET, HEAD")),
-    }
 }
 
 async fn ready<E: Engine>(

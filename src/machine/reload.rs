@@ -158,21 +158,28 @@ impl Machine {
     /// The declaration with a UUID that no other living heartbeat has. An API heartbeat may have been given the one
     /// that follows from another slug: it is in a crontab, so the newcomer gets another, and keeps that.
     fn with_own_uuid(&self, heartbeat: &Arc<Declaration>, out: &mut Transition) -> Arc<Declaration> {
-        let beat_of = |place: Option<u32>| place.and_then(|place| self.beat(place));
+        let known = self.state.find(heartbeat.slug.as_str()).and_then(|place| self.beat(place));
+        let had = known.map(|beat| beat.heartbeat.uuid).filter(|uuid| *uuid != heartbeat.uuid);
+        let holder = self.other_holder(heartbeat).filter(|holder| holder.removed_at.is_none());
+        if holder.is_none() && (had.is_none() || heartbeat.uuid_explicit) {
+            return heartbeat.clone();
+        }
         let another = Uuid::new_v5(&heartbeat.uuid, heartbeat.slug.as_str().as_bytes());
-        let known = beat_of(self.state.find(heartbeat.slug.as_str()));
-        let has_another = known.is_some_and(|beat| beat.heartbeat.uuid == another);
-        let holder = beat_of(self.state.by_uuid.find(&heartbeat.uuid))
-            .filter(|holder| holder.removed_at.is_none() && holder.heartbeat.slug != heartbeat.slug);
         match holder {
-            None if !has_another || heartbeat.uuid_explicit => return heartbeat.clone(),
-            Some(holder) if !has_another => {
+            _ if had == Some(another) => {}
+            None => return heartbeat.clone(),
+            Some(holder) => {
                 let (slug, other) = (heartbeat.slug.to_string(), holder.heartbeat.slug.to_string());
                 out.effects.push(Effect::Tell(Tale::UrlTaken { slug, other }));
             }
-            None | Some(_) => {}
         }
         Arc::new(Declaration { uuid: another, ..heartbeat.as_ref().clone() })
+    }
+
+    /// The heartbeat of another slug that has this one's UUID, or had it when it left.
+    pub(super) fn other_holder(&self, heartbeat: &Declaration) -> Option<&Beat> {
+        let holder = self.beat(self.state.by_uuid.find(&heartbeat.uuid)?)?;
+        (holder.heartbeat.slug != heartbeat.slug).then_some(holder)
     }
 
     /// Looks at one place after all declarations: who is not declared leaves, who was made by the API

@@ -128,10 +128,7 @@ impl Machine {
         now: Timestamp,
         out: &mut Transition,
     ) -> Result<(), Conflict> {
-        let holder = self.state.by_uuid.find(&heartbeat.uuid).and_then(|place| self.beat(place));
-        let Some(holder) = holder.filter(|holder| holder.heartbeat.slug != heartbeat.slug) else {
-            return Ok(());
-        };
+        let Some(holder) = self.other_holder(heartbeat) else { return Ok(()) };
         let slug_lives = self.state.find_living(&Target::Slug(heartbeat.slug.clone())).is_some();
         if holder.removed_at.is_none() || slug_lives {
             return Err(Conflict::Uuid);

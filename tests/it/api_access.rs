@@ -190,11 +190,20 @@ fn a_key_that_is_sent_where_it_does_not_belong_is_not_told_again() {
                 body("{}".to_owned()),
             ),
             (WRITE, "heartbeats".to_owned(), vec![authorized], body(String::new())),
+            ("GET", format!("heartbeats?{WRITE}=1"), vec![authorized], body(String::new())),
         ];
-        for (method, path, headers, body) in cases {
+        let fields = [WRITE, "channels", "interval", "cron", "timezone", "tags"].map(|field| {
+            let value = if field == "channels" { json!([WRITE]) } else { json!(WRITE) };
+            let mut heartbeat = json!({ "name": "made" });
+            heartbeat[field] = value;
+            let body = heartbeat.to_string().into_bytes();
+            ("POST", "heartbeats".to_owned(), vec![JSON, authorized], body)
+        });
+        for (method, path, headers, body) in cases.into_iter().chain(fields) {
             let answer = daemon.request(method, &format!("/api/v1/{path}"), &headers, &body);
             assert!((400..500).contains(&answer.status), "{method} {path} {headers:?}: {}", answer.text());
-            assert!(!format!("{answer:?} {}", answer.text()).contains(WRITE), "{path}: {}", answer.text());
+            let told = format!("{answer:?} {}", answer.text());
+            assert!(!told.contains(&WRITE[..16]), "{path}: {}", answer.text());
         }
         assert_eq!(daemon.get(&format!("/ping/{WRITE}/db")).status, 404);
         // Accepted, it is no more to be seen.

@@ -178,3 +178,32 @@ fn a_retry_that_was_asked_for_just_before_a_kill_is_made_after_it() {
         assert_eq!((one.header("webhook-id"), &one.body), (id, &received[0].body));
     }
 }
+
+#[test]
+fn a_summary_tells_how_the_daemon_fares_and_when_it_could_not_hear() {
+    let home = Home::new("[heartbeats.db]\ninterval = \"24h\"\n");
+    let summary = |daemon: &Daemon| daemon.get("/api/v1/summary").json();
+    let instant = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap();
+    let daemon = Daemon::start_in(&home);
+    let first = summary(&daemon);
+    assert_eq!((&first["blind_windows"], &first["config"]["ok"]), (&json!([]), &json!(true)));
+    daemon.kill_9();
+
+    let daemon = Daemon::start_in(&home);
+    let second = summary(&daemon);
+    let blind = second["blind_windows"].as_array().unwrap();
+    assert_eq!((blind.len(), &blind[0]["why"]), (1, &json!("not running")));
+    let (from, to) = (instant(&blind[0]["from"]), instant(&blind[0]["to"]));
+    assert!(from < to && to <= instant(&second["now"]), "{second}");
+    assert!(
+        instant(&first["started_at"]) <= from && from < instant(&second["started_at"]),
+        "{first} {second}"
+    );
+    let age = instant(&second["now"]).duration_since(instant(&second["started_at"]));
+    assert!(second["uptime_seconds"].as_i64().unwrap() <= age.as_secs() + 1, "{second}");
+
+    home.configure("[heartbeats.db]\nintervall = \"24h\"\n");
+    wait_until(LIMIT, "the problem shows", || summary(&daemon)["config"]["ok"] == false);
+    let problems = summary(&daemon)["config"]["problems"].clone();
+    assert!(problems[1].as_str().unwrap().contains("intervall"), "{problems}");
+}

@@ -74,6 +74,9 @@ fn with_a_full_disk_pings_count_alerts_go_out_and_it_heals_by_itself() {
     assert_eq!(opened["data"]["incident"]["exit_code"], 3);
     let ready = daemon.get("/readyz");
     assert_eq!((ready.status, &ready.json()["journal"]["ok"]), (503, &false.into()), "{}", ready.text());
+    let summary = daemon.get("/api/v1/summary").json();
+    assert_eq!(summary["journal"]["ok"], false, "{summary}");
+    assert!(summary["journal"]["error"].is_string(), "{summary}");
     assert_eq!(daemon.get("/healthz").status, 200, "it lives");
 
     fs::remove_file(small.join("filler")).unwrap();

@@ -8,9 +8,9 @@ use warp::reply::Response;
 
 use crate::http::Door;
 use crate::http::api::changes::refused;
-use crate::http::api::history::digits;
+use crate::http::api::pages::{self, read_number};
 use crate::http::api::request::Request;
-use crate::http::api::{astray, pages, slug_of};
+use crate::http::api::{astray, slug_of};
 use crate::http::rejection::{Failure, json_response};
 use crate::http::seam::Engine;
 use crate::machine::event::{Reply, Request as Wish};
@@ -69,7 +69,7 @@ pub(super) async fn list<E: Engine>(door: &Door<E>, request: &Request) -> Result
         heartbeat: slug_of(door, given.text("heartbeat")).await?.map(String::from),
         incident: given.uuid("incident")?.map(IncidentId),
     };
-    let (limit, cursor) = (given.limit()?, given.cursor(|text| digits(text)?.parse::<u64>().ok())?);
+    let (limit, cursor) = (given.limit()?, given.cursor(read_number)?);
     let piece =
         move |view: View<'_>, before: Option<&u64>, room| view.deliveries(&filter, before.copied(), room);
     let (deliveries, next) = pages::gather(&door.engine, limit, cursor, piece).await?;

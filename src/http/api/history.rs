@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 use warp::reply::Response;
 
 use crate::http::Door;
-use crate::http::api::pages::{self, read_instant, write_instant};
+use crate::http::api::pages::{self, read_instant, read_number, write_instant};
 use crate::http::api::request::Request;
 use crate::http::api::{named, no_such_heartbeat};
 use crate::http::rejection::{Failure, json_response};
@@ -52,16 +52,11 @@ pub(super) async fn pings<E: Engine>(
 ) -> Result<Response, Failure> {
     let given = request.parameters(&["bodies", "limit", "cursor"])?;
     let (name, bodies, limit) = (named(name)?, given.flag("bodies")?, given.limit()?);
-    let cursor = given.cursor(|text| digits(text)?.parse::<u64>().ok())?;
+    let cursor = given.cursor(read_number)?;
     let page = door.engine.ask(move |view| view.pings(&name, cursor, limit, bodies)).await?;
     let page = page.ok_or_else(no_such_heartbeat)?;
     let list = PingList { pings: page.items, next_cursor: page.next.map(|number| number.to_string()) };
     pages::answer(list.pings.len(), list).await
-}
-
-/// Up to 19 digits.
-pub(super) fn digits(text: &str) -> Option<&str> {
-    ((1..=19).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_digit())).then_some(text)
 }
 
 /// Which runs are wanted.

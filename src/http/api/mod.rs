@@ -27,7 +27,7 @@ use crate::config::Role;
 use crate::engine::handle::Refused;
 use crate::http::Door;
 use crate::http::api::request::{Body, Request};
-use crate::http::auth::{Facts, decide};
+use crate::http::auth::{Facts, decide, only_reading, without_key};
 use crate::http::listen::{AbsoluteForm, Peer};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
@@ -53,7 +53,8 @@ pub(crate) fn routes<E: Engine>(
             async move {
                 let body = request::body(stream);
                 let request = Request { method, absolute, query, headers, peer };
-                Ok::<_, Rejection>(answer(&door, tail.as_str(), &request, body).await?)
+                let answered = answer(&door, tail.as_str(), &request, body).await;
+                Ok::<_, Rejection>(answered.map_err(|failure| without_key(failure, &request.headers))?)
             }
         })
 }
@@ -88,7 +89,7 @@ async fn answer<E: Engine>(
             _ => Err(Failure::method("POST")),
         },
         (["heartbeats", name, what @ ("pings" | "runs" | "executions" | "stats")], _) => {
-            reading(request)?;
+            only_reading(method)?;
             match *what {
                 "pings" => history::pings(door, name, request).await,
                 "stats" => history::stats(door, name, request).await,
@@ -99,7 +100,7 @@ async fn answer<E: Engine>(
         (["channels", name, "test"], Method::POST) => deliveries::test(door, name, request).await,
         (["deliveries", _, "retry"] | ["channels", _, "test"], _) => Err(Failure::method("POST")),
         (["incidents" | "summary" | "openapi.json" | "deliveries"] | ["deliveries", _], _) => {
-            reading(request)?;
+            only_reading(method)?;
             match path[..] {
                 ["incidents"] => incidents::list(door, request).await,
                 ["summary"] => summary::summary(door, request).await,
@@ -114,10 +115,6 @@ async fn answer<E: Engine>(
 
 fn nothing_here() -> Failure {
     Failure::not_found("There is nothing at this address.")
-}
-
-fn reading(request: &Request) -> Result<(), Failure> {
-    if request.reads() { Ok(()) } else { Err(Failure::method("GET, HEAD")) }
 }
 
 /// Which heartbeat a path names.

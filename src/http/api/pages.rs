@@ -62,6 +62,12 @@ pub(super) async fn answer(
     written.await.map_err(|_| Refused::Stopped.into())
 }
 
+/// A place in a list that goes by number: up to 19 digits.
+pub(super) fn read_number(text: &str) -> Option<u64> {
+    let plain = (1..=19).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
 /// A place in a list that goes by time: the instant in milliseconds since 1970, and an id where that is the same.
 pub(super) fn write_instant(at: Timestamp, id: Uuid) -> String {
     format!("{}_{}", at.as_millis(), id.simple())

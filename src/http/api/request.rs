@@ -9,7 +9,7 @@ use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, StatusCode};
 use uuid::Uuid;
 
-use crate::http::auth::is_json;
+use crate::http::auth::{is_json, reads};
 use crate::http::body::{Unread, announced, read_whole};
 use crate::http::listen::{AbsoluteForm, Peer};
 use crate::http::rejection::Failure;
@@ -42,7 +42,7 @@ pub(super) fn body<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>> + 
 impl Request {
     /// Whether it only reads.
     pub(super) fn reads(&self) -> bool {
-        matches!(self.method, Method::GET | Method::HEAD)
+        reads(&self.method)
     }
 
     /// The parameters, which must all be known.

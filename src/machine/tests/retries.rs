@@ -1,6 +1,8 @@
 //! Deliveries that somebody wants again, and channels that somebody tries.
 
-use super::desk::{DAY, HOUR, MINUTE, at, delivered, failed, slug};
+use std::sync::Arc;
+
+use super::desk::{DAY, Desk, HOUR, MINUTE, at, delivered, failed, slug};
 use super::requests::{desk, draft};
 use crate::machine::event::{Conflict, Event, Reply, Request};
 use crate::model::channel::ChannelName;
@@ -14,14 +16,20 @@ fn refused() -> Verdict {
     Verdict::Refused { status: Some(410), error: "gone".to_owned() }
 }
 
-#[test]
-fn a_delivery_that_was_given_up_goes_before_the_younger_ones() {
-    let mut desk = desk();
+/// An incident that was opened and resolved: its `opened` was given up, its `resolved` is under way.
+fn opened_and_resolved(desk: &mut Desk) -> (Arc<Delivery>, Arc<Delivery>) {
     desk.ping("made", Fail);
     desk.ping("made", Success);
     let opened = desk.sent[0].clone();
     desk.answer(&opened, refused());
     let resolved = desk.sent[0].clone();
+    (opened, resolved)
+}
+
+#[test]
+fn a_delivery_that_was_given_up_goes_before_the_younger_ones() {
+    let mut desk = desk();
+    let (opened, resolved) = opened_and_resolved(&mut desk);
     assert_eq!((desk.sent.len(), resolved.alert), (1, Alert::Resolved));
     desk.answer(&resolved, failed());
     assert_eq!(desk.sent.len(), 0);
@@ -42,11 +50,7 @@ fn a_delivery_that_was_given_up_goes_before_the_younger_ones() {
 fn a_delivery_that_comes_back_waits_for_the_one_under_way_and_goes_before_it_tries_again() {
     for verdict in [failed(), delivered()] {
         let mut desk = desk();
-        desk.ping("made", Fail);
-        desk.ping("made", Success);
-        let opened = desk.sent[0].clone();
-        desk.answer(&opened, refused());
-        let resolved = desk.sent[0].clone();
+        let (opened, resolved) = opened_and_resolved(&mut desk);
         desk.retry(&opened);
         desk.retry(&resolved);
         assert_eq!(desk.sent.iter().map(|d| d.id).collect::<Vec<_>>(), [resolved.id], "one at a time");
@@ -167,11 +171,7 @@ fn what_was_given_up_is_remembered_longer_than_what_arrived() {
 #[test]
 fn what_was_sent_of_a_renamed_heartbeat_goes_along() {
     let mut desk = desk();
-    desk.ping("made", Fail);
-    desk.ping("made", Success);
-    let opened = desk.sent[0].clone();
-    desk.answer(&opened, refused());
-    let resolved = desk.sent[0].clone();
+    let (opened, resolved) = opened_and_resolved(&mut desk);
     let uuid = desk.beat("made").heartbeat.uuid;
     desk.delete("made");
     desk.create("other", Draft { uuid: Some(uuid), ..draft(HOUR) });

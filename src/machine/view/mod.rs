@@ -24,7 +24,7 @@ pub use summary::{DeliveryCounts, HeartbeatCounts, Standings};
 
 /// What one question looks at, at the most, so that no list holds the loop.
 const LOOK: usize = 1_000;
-/// Bytes of text that count as one more item that is looked at.
+/// Bytes of text in what is passed over that count as one more item that is looked at.
 const LOOK_BYTES: usize = 1_024;
 /// Bytes of text in a page at the most, but for its last item.
 pub const PAGE_BYTES: usize = 1 << 20;
@@ -104,23 +104,15 @@ impl<'a> View<'a> {
         limit: usize,
     ) -> Page<HeartbeatView, Slug> {
         let q = filter.q.as_deref().map(str::to_lowercase);
-        let mut living = self.machine.state.living_after(after).peekable();
-        let mut page = Page { items: Vec::new(), next: None, bytes: 0 };
-        let mut looked = 0;
-        while let Some(beat) = living.next() {
-            let weight = weight(&beat.heartbeat);
-            looked += 1 + weight / LOOK_BYTES;
-            if self.lets_through(filter, q.as_deref(), beat) {
-                page.items.push(self.show(beat));
-                page.bytes += weight;
-            }
-            let heavy = page.bytes >= PAGE_BYTES;
-            if (page.items.len() >= limit || looked >= LOOK || heavy) && living.peek().is_some() {
-                page.next = Some(beat.heartbeat.slug.clone());
-                break;
-            }
+        let living = self.machine.state.living_after(after);
+        let wanted = |beat: &&Beat| self.lets_through(filter, q.as_deref(), beat);
+        let weight = |beat: &&Beat| weight(&beat.heartbeat);
+        let page = gather(living, limit, |beat| beat.heartbeat.slug.clone(), wanted, weight);
+        Page {
+            items: page.items.into_iter().map(|beat| self.show(beat)).collect(),
+            next: page.next,
+            bytes: page.bytes,
         }
-        page
     }
 
     fn lets_through(&self, filter: &Filter, q: Option<&str>, beat: &Beat) -> bool {
@@ -167,11 +159,14 @@ fn gather<T, C>(
     let mut page = Page { items: Vec::new(), next: None, bytes: 0 };
     let mut looked = 0;
     while let Some(item) = list.next() {
+        let (place, weight) = (cursor(&item), weight(&item));
         looked += 1;
-        let place = cursor(&item);
         if wanted(&item) {
-            page.bytes += weight(&item);
+            page.bytes += weight;
             page.items.push(item);
+        } else {
+            // What is taken is bounded by the page; what is passed over has been searched all the same.
+            looked += weight / LOOK_BYTES;
         }
         let full = page.items.len() >= limit || page.bytes >= PAGE_BYTES;
         if (full || looked >= LOOK) && list.peek().is_some() {
