@@ -8,11 +8,11 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+mod daemon;
 
 /// Heartbeats that are pinged one after the other; the last ping comes before the first deadline.
 const STAGGERED: usize = 20;
@@ -28,22 +28,12 @@ struct Arrival {
     payload: serde_json::Value,
 }
 
-/// Ends the daemon with the benchmark, however that ends.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
 fn main() {
     let samples = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(100_usize);
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (hook, arrivals) = receive();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let _daemon = start(folder.path(), port, hook);
+    let _daemon = daemon::start(folder.path(), port, &config(port, hook));
 
     // First, since later the silent ones miss a period every second.
     let failed = after_a_fail_ping(port, &arrivals, samples);
@@ -107,7 +97,7 @@ fn wall() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() * 1_000.0
 }
 
-fn start(folder: &Path, port: u16, hook: u16) -> Daemon {
+fn config(port: u16, hook: u16) -> String {
     let mut config = format!(
         "[server]\nlisten = \"127.0.0.1:{port}\"\nping_key = \"{PING_KEY}\"\n\
          [channels.here]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{hook}/\"\n\
@@ -117,18 +107,7 @@ fn start(folder: &Path, port: u16, hook: u16) -> Daemon {
     for beat in 0..STAGGERED {
         writeln!(config, "[heartbeats.silent-{beat}]\ninterval = \"1s\"").unwrap();
     }
-    let path = folder.join("config.toml");
-    std::fs::write(&path, config).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_overdue"));
-    command.args(["serve", "--config"]).arg(&path).env("OVERDUE_LOG", "error").stdin(Stdio::null());
-    let daemon = Daemon(command.spawn().unwrap());
-    let mut tries = 0;
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        tries += 1;
-        assert!(tries < 1_000, "the daemon does not listen");
-        thread::sleep(Duration::from_millis(10));
-    }
-    daemon
+    config
 }
 
 /// As `curl` does: a connection of its own.

@@ -8,14 +8,14 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+
+mod daemon;
 
 const HEARTBEATS: usize = 100_000;
 const CONNECTIONS: usize = 4;
@@ -24,16 +24,6 @@ const RATE: u32 = 200;
 /// What no ping may take.
 const BOUND_MS: f64 = 50.0;
 const PING_KEY: &str = "a-key-of-this-benchmark-alone";
-
-/// Ends the daemon with the benchmark, however that ends.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
 
 /// A page, of which only the order matters here.
 #[derive(Deserialize)]
@@ -59,7 +49,7 @@ fn main() {
     let span = Duration::from_secs(seconds);
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let port = free_port();
-    let _daemon = start(folder.path(), port);
+    let _daemon = daemon::start(folder.path(), port, &config(port));
     // The first pings find cold caches and an empty journal, which is not what is measured.
     ping_for(port, Duration::from_secs(2));
 
@@ -174,24 +164,13 @@ fn free_port() -> u16 {
         .unwrap()
 }
 
-fn start(folder: &Path, port: u16) -> Daemon {
+fn config(port: u16) -> String {
     let mut config = format!("[server]\nlisten = \"127.0.0.1:{port}\"\nping_key = \"{PING_KEY}\"\n");
     for beat in 0..HEARTBEATS {
         writeln!(config, "[heartbeats.{}]\ninterval = \"1d\"\ntags = [\"t{}\"]", slug(beat), beat % 10)
             .unwrap();
     }
-    let path = folder.join("config.toml");
-    std::fs::write(&path, config).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_overdue"));
-    command.args(["serve", "--config"]).arg(&path).env("OVERDUE_LOG", "error").stdin(Stdio::null());
-    let daemon = Daemon(command.spawn().unwrap());
-    let mut tries = 0;
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        tries += 1;
-        assert!(tries < 6_000, "the daemon does not listen");
-        thread::sleep(Duration::from_millis(10));
-    }
-    daemon
+    config
 }
 
 /// One connection that is kept.
