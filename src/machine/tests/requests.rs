@@ -201,7 +201,10 @@ fn incidents_are_found_in_order_also_after_a_restart_and_for_those_that_left() {
             None,
             1_000,
         );
-        page.items.into_iter().map(|incident| (incident.opened_at, incident.heartbeat.to_string())).collect()
+        page.items
+            .into_iter()
+            .map(|incident| (incident.incident.opened_at, incident.heartbeat.to_string()))
+            .collect()
     };
     let all = listed(&desk);
     assert_eq!(all.len(), 100, "fifty of each heartbeat");

@@ -37,20 +37,11 @@ pub struct RunView {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Run)]
 pub struct RunEntry {
-    /// Its id.
-    pub id: RunId,
-    /// What its pings call it (`?rid=`).
-    pub rid: Option<Uuid>,
-    /// When it began; null for a lone finish.
-    pub started_at: Option<Timestamp>,
+    /// What alerts show of it.
+    #[serde(flatten)]
+    pub run: RunView,
     /// When its outcome was known; null while it is open.
     pub ended_at: Option<Timestamp>,
-    /// From start to finish, in milliseconds; null without both.
-    pub duration_ms: Option<i64>,
-    /// The code that its finish brought, from 0 to 255.
-    pub exit_code: Option<u8>,
-    /// How it ended; null while it is open.
-    pub outcome: Option<Outcome>,
     /// The number of the ping that was its finish.
     pub ping: Option<u64>,
     /// What that ping brought, while it is kept. Only with `bodies=true`.
@@ -187,25 +178,12 @@ impl AnyRun<'_> {
 
     fn show(self, beat: &Beat, bodies: bool) -> RunEntry {
         match self {
-            Self::Open(run) => RunEntry {
-                id: run.id,
-                rid: run.rid,
-                started_at: Some(run.started_at),
-                ended_at: None,
-                duration_ms: None,
-                exit_code: None,
-                outcome: None,
-                ping: None,
-                body: bodies.then_some(None),
-            },
+            Self::Open(run) => {
+                RunEntry { run: RunView::from(run), ended_at: None, ping: None, body: bodies.then_some(None) }
+            }
             Self::Ended(run) => RunEntry {
-                id: run.id,
-                rid: run.rid,
-                started_at: run.started_at,
+                run: RunView::from(run),
                 ended_at: Some(run.ended_at),
-                duration_ms: run.duration.map(Span::as_millis),
-                exit_code: run.exit_code,
-                outcome: Some(run.outcome),
                 ping: run.ping,
                 body: bodies.then(|| self.body(beat).map(BodyView::new)),
             },
@@ -256,6 +234,19 @@ impl From<&Run> for RunView {
             duration_ms: run.duration.map(Span::as_millis),
             exit_code: run.exit_code,
             outcome: Some(run.outcome),
+        }
+    }
+}
+
+impl From<&OpenRun> for RunView {
+    fn from(run: &OpenRun) -> Self {
+        Self {
+            id: run.id,
+            rid: run.rid,
+            started_at: Some(run.started_at),
+            duration_ms: None,
+            exit_code: None,
+            outcome: None,
         }
     }
 }

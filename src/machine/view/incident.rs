@@ -43,29 +43,15 @@ pub struct IncidentView {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Incident)]
 pub struct IncidentEntry {
-    /// Its id.
-    pub id: IncidentId,
+    /// What alerts show of it.
+    #[serde(flatten)]
+    pub incident: IncidentView,
     /// The slug of its heartbeat.
     pub heartbeat: Slug,
-    /// Why the heartbeat went down.
-    pub cause: Cause,
-    /// The deadline that passed, or the instant of the failing ping.
-    pub opened_at: Timestamp,
-    /// When it ended; null while it is open.
-    pub resolved_at: Option<Timestamp>,
-    /// Why it ended; null while it is open.
-    pub reason: Option<Reason>,
-    /// Whether the ping may have come while overdue could not hear: a blind window overlaps the time from due to
-    /// deadline.
-    pub maybe_unheard: bool,
-    /// The code of the failing ping that opened it, from 0 to 255.
-    pub exit_code: Option<u8>,
     /// When the period was due that was missed; null for other causes.
     pub due_at: Option<Timestamp>,
     /// The run that opened it.
     pub run: Option<RunId>,
-    /// When overdue could not hear since the heartbeat's last finish: the newest ten windows, oldest first.
-    pub blind: Vec<BlindWindow>,
     /// Where its alerts go.
     pub channels: Vec<ChannelName>,
     /// When it is told again; null: not.
@@ -74,8 +60,6 @@ pub struct IncidentEntry {
     pub timeline: Vec<NoteView>,
     /// Entries between the first and the second that are no longer kept.
     pub timeline_dropped: u64,
-    /// Where a person sees the heartbeat.
-    pub url: String,
 }
 
 /// An entry of an incident's timeline.
@@ -160,10 +144,6 @@ impl View<'_> {
     }
 }
 
-fn url(base_url: &str, slug: &Slug) -> String {
-    format!("{base_url}/heartbeats/{slug}")
-}
-
 impl IncidentView {
     /// The incident of the heartbeat of this slug.
     pub(in crate::machine) fn new(incident: &Incident, slug: &Slug, base_url: &str) -> Self {
@@ -176,7 +156,7 @@ impl IncidentView {
             maybe_unheard: incident.maybe_unheard,
             exit_code: incident.exit_code,
             blind: incident.blind.clone(),
-            url: url(base_url, slug),
+            url: format!("{base_url}/heartbeats/{slug}"),
         }
     }
 }
@@ -184,22 +164,14 @@ impl IncidentView {
 impl IncidentEntry {
     fn new(incident: &Incident, slug: &Slug, base_url: &str) -> Self {
         Self {
-            id: incident.id,
+            incident: IncidentView::new(incident, slug, base_url),
             heartbeat: slug.clone(),
-            cause: incident.cause,
-            opened_at: incident.opened_at,
-            resolved_at: incident.resolved_at,
-            reason: incident.reason,
-            maybe_unheard: incident.maybe_unheard,
-            exit_code: incident.exit_code,
             due_at: incident.due,
             run: incident.run,
-            blind: incident.blind.clone(),
             channels: incident.channels.clone(),
             remind_at: incident.remind_at,
             timeline: incident.timeline.iter().map(NoteView::new).collect(),
             timeline_dropped: incident.dropped,
-            url: url(base_url, slug),
         }
     }
 }

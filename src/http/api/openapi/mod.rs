@@ -110,15 +110,21 @@ fn described() -> Value {
     document
 }
 
+/// The schemas of what is sent, in which fields may be left out.
+const REQUESTS: [&str; 4] = ["NewHeartbeat", "WholeHeartbeat", "HeartbeatPatch", "Pause"];
+
 /// In an answer every field is there, be it null; but for the secrets, and the bodies that were not asked for.
 fn require_all(name: &str, schema: &mut Value) {
-    const REQUESTS: [&str; 4] = ["NewHeartbeat", "WholeHeartbeat", "HeartbeatPatch", "Pause"];
     let is_optional = |field: &str| match name {
         "Heartbeat" => matches!(field, "uuid" | "ping_url"),
         "Ping" | "Run" => field == "body",
         "JournalReady" => field == "error",
         _ => false,
     };
+    // One that has another's fields and some of its own.
+    for part in schema.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten() {
+        require_all(name, part);
+    }
     let Some(fields) = schema["properties"].as_object().filter(|_| !REQUESTS.contains(&name)) else { return };
     let required: Vec<&String> = fields.keys().filter(|field| !is_optional(field)).collect();
     schema["required"] = json!(required);
