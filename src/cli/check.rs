@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::config::duration::write_span;
 use crate::config::problem::{Problem, Warning};
 use crate::model::heartbeat::Declaration;
-use crate::model::schedule::{Timing, Zones};
+use crate::model::schedule::Zones;
 use crate::model::time::Timestamp;
 use crate::watch::load;
 
@@ -92,12 +92,9 @@ fn heartbeats(config: &Config, zones: &Zones, now: Timestamp) -> Vec<Shown> {
 }
 
 fn shown(declaration: &Declaration, zones: &Zones, now: Timestamp) -> Shown {
-    let timezone = match declaration.timing {
-        Timing::Interval(_) => None,
-        Timing::Cron(_) => Some(declaration.timezone.clone()),
-    };
+    let timezone = declaration.timing.interval().is_none().then(|| declaration.timezone.clone());
     let mut next = Vec::with_capacity(NEXT);
-    if let Ok(occurrences) = declaration.timing.compile(&declaration.timezone, zones) {
+    if let Ok(occurrences) = declaration.timing.compile(&declaration.timezone, &declaration.exclude, zones) {
         let from = |last: &Timestamp| occurrences.next_after(*last);
         next.extend(std::iter::successors(from(&now), from).take(NEXT));
     }

@@ -8,6 +8,7 @@ use crate::model::channel::ChannelName;
 use crate::model::heartbeat::{Defaults, Draft, Partial};
 use crate::model::id::parse_uuid;
 use crate::model::ping::Method;
+use crate::model::schedule::expressions::Expressions;
 use crate::model::schedule::{ScheduleError, Timing};
 use crate::model::text::{self, TextError};
 use crate::model::time::Span;
@@ -100,8 +101,8 @@ pub(super) fn draft(
     let uuid = section.get("uuid").and_then(|item| uuid(reader, &item));
     let (timing, item) = timing(reader, section)?;
     let zone = rest.timezone.as_ref().or(defaults.timezone.as_ref()).map_or("UTC", String::as_str);
-    if let Timing::Cron(expression) = &timing {
-        compiles(reader, known, &item, &timing, expression, zone)?;
+    if timing.interval().is_none() {
+        compiles(reader, known, &item, &timing, zone)?;
     }
     let draft = Draft { timing, name, description, uuid, rest };
     warn(reader, section, &draft, defaults);
@@ -119,6 +120,9 @@ fn partial(reader: &mut Reader<'_>, known: &mut Known<'_>, section: &Section<'_>
         tags: section.get("tags").and_then(|item| tags(reader, &item)),
         host: section.get("host").and_then(|item| ruled(reader, &item, item.name, text::line)),
         timezone: section.get("timezone").and_then(|item| timezone(reader, known, &item)),
+        exclude: None,
+        exclude_file: None,
+        early: None,
         grace: span(reader, "grace", Span::ZERO),
         max_runtime: span(reader, "max_runtime", second),
         channels: section.get("channels").and_then(|item| channels(reader, known, &item)),
@@ -154,7 +158,7 @@ fn timing<'t>(reader: &mut Reader<'_>, section: &Section<'t>) -> Option<(Timing,
     }
     let timing = match first.name {
         "interval" => Timing::Interval(first.span(reader, Timing::INTERVAL)?),
-        "cron" => Timing::Cron(ruled(reader, &first, first.name, text::expression)?),
+        "cron" => Timing::Cron(Expressions::one(&ruled(reader, &first, first.name, text::expression)?)),
         _ => {
             let what = "on_calendar is not supported yet; write the schedule as cron";
             reader.problems.add(first.key_place().problem(what, Some("cron = \"0 2 * * *\"".to_owned())));
@@ -169,18 +173,21 @@ fn compiles(
     known: &mut Known<'_>,
     item: &Item<'_>,
     timing: &Timing,
-    expression: &str,
     zone: &str,
 ) -> Option<()> {
-    let key = (expression.to_owned(), zone.to_owned());
+    let key = (timing.to_string(), zone.to_owned());
     let zones = reader.zones;
-    let outcome = known.compiled.entry(key).or_insert_with(|| timing.compile(zone, zones).map(drop));
+    let outcome = known
+        .compiled
+        .entry(key)
+        .or_insert_with(|| timing.compile(zone, &Expressions::default(), zones).map(drop));
     match outcome {
         Ok(()) => Some(()),
         // Told where the zone stands.
         Err(ScheduleError::Zone(_)) => None,
         Err(error) => {
-            let what = format!("{} {expression:?} cannot be used: {error}", item.name);
+            let what =
+                format!("{} {:?} cannot be used: {error}", item.name, item.str(reader).unwrap_or_default());
             item.problem(reader, what);
             None
         }

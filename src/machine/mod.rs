@@ -4,11 +4,11 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::machine::beat::Beat;
+use crate::machine::calendars::Calendars;
 use crate::machine::delivery::Lanes;
 use crate::machine::effect::Effect;
 use crate::machine::event::{Event, Reply, Ticket};
@@ -20,7 +20,7 @@ use crate::model::heartbeat::Declaration;
 use crate::model::id::Life;
 use crate::model::incident::{BlindWindow, Blindness};
 use crate::model::ping::Target;
-use crate::model::schedule::{Occurrences, Timing, Zones};
+use crate::model::schedule::Zones;
 use crate::model::time::Timestamp;
 
 pub mod apply;
@@ -28,6 +28,7 @@ pub mod beat;
 pub mod beats;
 pub mod blind;
 mod bodies;
+mod calendars;
 pub mod days;
 mod deadline;
 mod delivery;
@@ -56,12 +57,10 @@ const TURN: usize = 1_000;
 #[derive(Debug, Clone)]
 pub struct Machine {
     state: State,
-    zones: Zones,
     /// One timer per heartbeat: the first instant at which something passes.
     wheel: Wheel,
     lanes: Lanes,
-    /// Calendar timings made ready, by their text and zone.
-    calendars: BTreeMap<(Timing, String), Arc<Occurrences>>,
+    calendars: Calendars,
     /// Pings whose head was read and whose body is on its way.
     waiting: Waiting,
     life: Life,
@@ -108,8 +107,7 @@ impl Machine {
             wheel: Wheel::new(state.core.alive.unwrap_or(Timestamp::MIN)),
             lanes: Lanes::restore(&state.core.outbox),
             state,
-            zones,
-            calendars: BTreeMap::new(),
+            calendars: Calendars::new(zones),
             waiting: Waiting::default(),
             life: Life(Uuid::nil()),
             issued: 0,
@@ -120,7 +118,7 @@ impl Machine {
         };
         for place in 0..machine.state.beats.places() {
             if let Some(heartbeat) = machine.state.beats.at(place).map(|beat| beat.heartbeat.clone()) {
-                machine.prepare(&heartbeat);
+                machine.calendars.prepare(&heartbeat);
                 machine.rearm(place);
             }
         }
@@ -237,30 +235,25 @@ impl Machine {
         Reply::Done
     }
 
-    /// Makes a heartbeat's calendar ready, so that every later question is a look-up.
-    fn prepare(&mut self, heartbeat: &Declaration) {
-        if let Timing::Cron(_) = heartbeat.timing {
-            let key = (heartbeat.timing.clone(), heartbeat.timezone.clone());
-            if let Some(progress) = &mut self.reload {
-                // Asked for between two turns of a reload, which forgets those that it has not seen.
-                progress.calendars.insert(key.clone());
-            }
-            if !self.calendars.contains_key(&key)
-                && let Ok(occurrences) = heartbeat.timing.compile(&heartbeat.timezone, &self.zones)
-            {
-                self.calendars.insert(key, Arc::new(occurrences));
-            }
+    /// The first occurrence strictly after `t`.
+    fn next_after(&self, heartbeat: &Declaration, t: Timestamp) -> Option<Timestamp> {
+        match self.calendars.of(heartbeat) {
+            Some(calendar) => calendar.next_after(t),
+            None => heartbeat.timing.interval().map(|every| t + every),
         }
     }
 
-    /// The first occurrence strictly after `t`.
-    fn next_after(&self, heartbeat: &Declaration, t: Timestamp) -> Option<Timestamp> {
-        match &heartbeat.timing {
-            Timing::Interval(every) => Some(t + *every),
-            Timing::Cron(_) => {
-                let key = (heartbeat.timing.clone(), heartbeat.timezone.clone());
-                self.calendars.get(&key)?.next_after(t)
-            }
+    /// The due of a heartbeat that counts from its last finish, or from a later instant at which it was declared,
+    /// resumed or put back.
+    fn due_after(
+        &self,
+        heartbeat: &Declaration,
+        finish: Option<Timestamp>,
+        counted_from: Timestamp,
+    ) -> Option<Timestamp> {
+        match (finish.filter(|finish| *finish >= counted_from), self.calendars.of(heartbeat)) {
+            (Some(finish), Some(calendar)) => calendar.due_after_finish(finish, heartbeat.early),
+            (finish, _) => self.next_after(heartbeat, finish.unwrap_or(counted_from)),
         }
     }
 

@@ -101,7 +101,8 @@ impl Machine {
     fn finish_effect(&mut self, place: u32, ping: &Ping, good: bool) -> PingEffect {
         let lone = RunId(self.fresh_id());
         let beat = self.beat(place).expect("the caller has just seen it");
-        let due = self.next_after(&beat.heartbeat, beat.anchor().max(ping.at));
+        let finish = beat.last_finish.max(Some(ping.at));
+        let due = self.due_after(&beat.heartbeat, finish, beat.counted_from);
         let said = if good { Outcome::Success } else { Outcome::Failure };
         let duration_since = |start: Timestamp| Some(ping.at.since(start));
         match ended_run(beat, ping.rid) {

@@ -16,7 +16,6 @@ use crate::model::heartbeat::{Declaration, Declarations, Draft, Source};
 use crate::model::id::Slug;
 use crate::model::incident::Reason;
 use crate::model::ping::Target;
-use crate::model::schedule::Timing;
 use crate::model::time::Timestamp;
 
 /// A config that is being worked off.
@@ -26,8 +25,6 @@ pub(super) struct Progress {
     stage: Stage,
     seen: Vec<bool>,
     channels_changed: bool,
-    /// The calendars that heartbeats have.
-    pub(super) calendars: BTreeSet<(Timing, String)>,
     added: usize,
     changed: usize,
     removed: usize,
@@ -51,13 +48,13 @@ impl Machine {
             self.lanes
                 .hurry(|name| name.as_str() != ChannelName::LOG && state.channel(name.as_str()).is_none());
         }
+        self.calendars.begin_sweep();
         self.rename(&heartbeats, now, out);
         self.reload = Some(Progress {
             heartbeats,
             stage: Stage::Declare(0),
             seen: Vec::new(),
             channels_changed,
-            calendars: BTreeSet::new(),
             added: 0,
             changed: 0,
             removed: 0,
@@ -84,8 +81,8 @@ impl Machine {
                     self.sweep(place, &mut progress, now, out);
                 }
                 if to == self.state.beats.places() {
-                    let Progress { added, changed, removed, calendars, .. } = progress;
-                    self.calendars.retain(|calendar, _| calendars.contains(calendar));
+                    let Progress { added, changed, removed, .. } = progress;
+                    self.calendars.end_sweep();
                     out.effects.push(Effect::Tell(Tale::Reloaded { added, changed, removed }));
                     return;
                 }
@@ -205,9 +202,8 @@ impl Machine {
                 (Source::Api, None) => {}
             }
         }
-        let heartbeat = self.beat(place).map(|beat| &beat.heartbeat);
-        if let Some(heartbeat) = heartbeat.filter(|heartbeat| heartbeat.timing.interval().is_none()) {
-            progress.calendars.insert((heartbeat.timing.clone(), heartbeat.timezone.clone()));
+        if let Some(heartbeat) = self.beat(place).map(|beat| beat.heartbeat.clone()) {
+            self.calendars.prepare(&heartbeat);
         }
         self.rearm(place);
     }
@@ -227,7 +223,7 @@ impl Machine {
         out: &mut Transition,
     ) -> bool {
         let heartbeat = &self.with_own_uuid(heartbeat, out);
-        self.prepare(heartbeat);
+        self.calendars.prepare(heartbeat);
         let known = self.state.find(heartbeat.slug.as_str()).and_then(|place| self.beat(place));
         let was_paused = known.is_some_and(|beat| beat.heartbeat.paused);
         let declared = match known {
@@ -306,12 +302,9 @@ impl Machine {
             declared.due = None;
             return declared;
         }
-        let calendar = heartbeat.timing.interval().is_none();
-        let other_timing =
-            before.timing != heartbeat.timing || calendar && before.timezone != heartbeat.timezone;
         let other_grace = before.grace != heartbeat.grace;
-        if other_timing || beat.due.is_none() {
-            let due = self.next_after(heartbeat, beat.anchor());
+        if !before.is_expected_as(heartbeat) || beat.due.is_none() {
+            let due = self.due_after(heartbeat, beat.last_finish, beat.counted_from);
             declared.due = due.filter(|due| *due > now).or_else(|| self.next_after(heartbeat, now));
         } else if other_grace || other_runtime {
             // What a blind window moved ahead is not in the past: it still alerts, in its own time.

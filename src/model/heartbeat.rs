@@ -11,6 +11,7 @@ use crate::model::channel::ChannelName;
 use crate::model::id::Slug;
 use crate::model::ping::Method;
 use crate::model::schedule::Timing;
+use crate::model::schedule::expressions::Expressions;
 use crate::model::time::Span;
 
 /// Heartbeats at the most.
@@ -84,6 +85,13 @@ pub struct Declaration {
     pub timing: Timing,
     /// The IANA time zone of a calendar timing.
     pub timezone: String,
+    /// Dates and calendar expressions at which nothing is expected.
+    #[serde(default, skip_serializing_if = "Expressions::is_empty")]
+    pub exclude: Expressions,
+    /// How long before an occurrence a finish counts for it; `None`: the smaller of 1 minute and a tenth of the
+    /// distance from the occurrence before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early: Option<Span>,
     /// How long after due it may still come.
     pub grace: Span,
     /// How long a run may take.
@@ -105,6 +113,18 @@ pub struct Declaration {
     /// How often an open incident is told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remind_every: Option<Span>,
+}
+
+impl Declaration {
+    /// Whether the same occurrences are expected of it as of another, and a finish counts for the same of them.
+    pub fn is_expected_as(&self, other: &Self) -> bool {
+        let by_calendar = self.timing.interval().is_none();
+        let in_zone = by_calendar || !self.exclude.is_empty();
+        self.timing == other.timing
+            && self.exclude == other.exclude
+            && (!in_zone || self.timezone == other.timezone)
+            && (!by_calendar || self.early == other.early)
+    }
 }
 
 /// A heartbeat as somebody wrote it: what is `None` is taken from the [`Defaults`].
@@ -137,6 +157,13 @@ pub struct Partial {
     pub host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<Expressions>,
+    /// What stands in the files that `exclude_file` names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude_file: Option<Expressions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early: Option<Span>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<Span>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,6 +203,9 @@ impl Draft {
                 tags: Some(heartbeat.tags),
                 host: heartbeat.host,
                 timezone: Some(heartbeat.timezone),
+                exclude: Some(heartbeat.exclude),
+                exclude_file: Some(Expressions::default()),
+                early: heartbeat.early,
                 grace: Some(heartbeat.grace),
                 max_runtime: Some(heartbeat.max_runtime),
                 channels: Some(heartbeat.channels),
@@ -209,6 +239,8 @@ impl Draft {
                 .clone()
                 .or_else(|| common.timezone.clone())
                 .unwrap_or_else(|| "UTC".to_owned()),
+            exclude: excluded(own, common),
+            early: own.early.or(common.early),
             grace,
             max_runtime: own.max_runtime.or(common.max_runtime).unwrap_or(grace.max(hour)),
             channels: own.channels.clone().or_else(|| common.channels.clone()).unwrap_or_default(),
@@ -223,6 +255,17 @@ impl Draft {
             remind_every: own.remind_every.or(common.remind_every),
             slug,
         }
+    }
+}
+
+/// What is excluded by name and by file, each as the heartbeat says or else the defaults.
+fn excluded(own: &Partial, common: &Partial) -> Expressions {
+    let named = own.exclude.as_ref().or(common.exclude.as_ref());
+    let filed = own.exclude_file.as_ref().or(common.exclude_file.as_ref());
+    match (named.filter(|named| !named.is_empty()), filed.filter(|filed| !filed.is_empty())) {
+        (Some(named), Some(filed)) => Expressions::new(named.iter().chain(filed.iter())),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => Expressions::default(),
     }
 }
 

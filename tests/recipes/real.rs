@@ -13,6 +13,7 @@ use overdue::model::heartbeat::{Declaration, Defaults, Draft};
 use overdue::model::id::{Life, Slug};
 use overdue::model::incident::{BlindWindow, Blindness};
 use overdue::model::ping::{Body, Method, Ping, PingKind, Target};
+use overdue::model::schedule::expressions::Expressions;
 use overdue::model::schedule::{Timing, Zones};
 use overdue::model::settings::Settings;
 use overdue::model::time::{Span, Timestamp};
@@ -61,7 +62,7 @@ pub(crate) fn alerts() -> Vec<Value> {
     tell(Event::Began { life: Life(Uuid::from_u128(3)), version: String::new() }, now);
     let heartbeats = [
         heartbeat("full", Timing::Interval(Span::from_secs(3_600)), true),
-        heartbeat("sparse", Timing::Cron("0 0 1 1 *".to_owned()), false),
+        heartbeat("sparse", Timing::Cron(Expressions::one("0 0 1 1 *")), false),
     ];
     let reload = Reload {
         settings: Settings::default(),

@@ -17,6 +17,7 @@ use overdue::model::heartbeat::{Declaration, Draft};
 use overdue::model::id::{DeliveryId, Life, Slug};
 use overdue::model::incident::{Alert as Told, BlindWindow, Blindness};
 use overdue::model::ping::{Method, Ping, PingKind, Target};
+use overdue::model::schedule::expressions::Expressions;
 use overdue::model::schedule::{Timing as When, Zones};
 use overdue::model::settings::Settings;
 use overdue::model::time::{Span, Timestamp};
@@ -471,7 +472,7 @@ pub(crate) fn uuid_of(number: usize) -> Uuid {
 fn declaration(number: usize, rules: &Rules, channels: &[&str]) -> Declaration {
     let timing = match rules.timing {
         Timing::Interval(every) => When::Interval(Span::from_millis(every)),
-        Timing::Minutes(n) => When::Cron(format!("*/{n} * * * *")),
+        Timing::Minutes(n) => When::Cron(Expressions::one(&format!("*/{n} * * * *"))),
     };
     let mut draft = Draft::new(timing);
     draft.uuid = Some(uuid_of(number));

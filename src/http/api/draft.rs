@@ -13,6 +13,7 @@ use crate::model::channel::ChannelName;
 use crate::model::heartbeat::{Draft, Partial};
 use crate::model::id::{Slug, parse_uuid};
 use crate::model::ping::Method;
+use crate::model::schedule::expressions::Expressions;
 use crate::model::schedule::{ScheduleError, Timing, Zones};
 use crate::model::text;
 use crate::model::time::Span;
@@ -106,6 +107,9 @@ fn merge_into(fields: &Fields, told: Option<Draft>, settings: &HttpSettings) -> 
             tags: pick(fields, &["tags"], rest.tags, read_tags)?,
             host: pick(fields, &["host"], rest.host, |fields| fields.ruled("host", text::line))?,
             timezone,
+            exclude: rest.exclude,
+            exclude_file: rest.exclude_file,
+            early: rest.early,
             grace: span(&["grace", "grace_period", "grace_seconds"], rest.grace, Span::ZERO)?,
             max_runtime: span(&["max_runtime", "max_runtime_seconds"], rest.max_runtime, SECOND)?,
             channels: pick(fields, &["channels"], rest.channels, |f| read_channels(f, &settings.channels))?,
@@ -177,6 +181,7 @@ fn read_timing(
             let own: &[&str] = match &told {
                 Some(Timing::Interval(_)) => &["interval", "interval_seconds"],
                 Some(Timing::Cron(_)) => &["cron"],
+                Some(Timing::OnCalendar(_)) => &["on_calendar"],
                 None => &[],
             };
             match told {
@@ -188,17 +193,23 @@ fn read_timing(
             let interval = fields.span(&["interval", "interval_seconds"], Timing::INTERVAL)?;
             Timing::Interval(interval.ok_or_else(needed)?)
         }
-        ["cron"] => Timing::Cron(fields.ruled("cron", text::expression)?.unwrap_or_default()),
+        ["cron"] => {
+            let cron = fields.ruled("cron", text::expression)?.unwrap_or_default();
+            Timing::Cron(Expressions::one(&cron))
+        }
         [only] => return Err(Failure::field(only, "This version knows only \"interval\" and \"cron\".")),
         [first, second, ..] => {
             let message = format!("A heartbeat has one schedule, but {first} is given too.");
             return Err(Failure::field(second, message));
         }
     };
-    match timing.compile(timezone.unwrap_or("UTC"), zones) {
+    match timing.compile(timezone.unwrap_or("UTC"), &Expressions::default(), zones) {
         Ok(_) => Ok(timing),
         Err(error @ ScheduleError::Zone(_)) => Err(at_fault("timezone", &error)),
         Err(error @ (ScheduleError::Expression(_) | ScheduleError::Never)) => Err(at_fault("cron", &error)),
+        Err(error @ (ScheduleError::Exclusion(_) | ScheduleError::AllExcluded)) => {
+            Err(at_fault("exclude", &error))
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::model::id::{Life, Slug};
 use crate::model::incident::{Alert, Incident};
 use crate::model::ping::{Method, Ping, PingKind, Target};
 use crate::model::run::{Outcome, Run};
+use crate::model::schedule::expressions::Expressions;
 use crate::model::schedule::{Timing, Zones};
 use crate::model::settings::Settings;
 use crate::model::time::{Span, Timestamp};
@@ -55,7 +56,7 @@ pub(super) fn every(name: &str, interval: i64, grace: i64) -> Declaration {
 }
 
 pub(super) fn cron(name: &str, expression: &str, grace: i64) -> Declaration {
-    Declaration { timing: Timing::Cron(expression.to_owned()), ..every(name, 1, grace) }
+    Declaration { timing: Timing::Cron(Expressions::one(expression)), ..every(name, 1, grace) }
 }
 
 pub(super) fn channel(name: &str) -> Channel {

@@ -12,6 +12,7 @@ use crate::model::incident::{Alert, Cause, Reason};
 use crate::model::ping::PingKind::{Fail, Start, Success};
 use crate::model::run::Outcome;
 use crate::model::schedule::Timing;
+use crate::model::schedule::expressions::Expressions;
 use crate::model::time::Span;
 
 fn with_uuid(name: &str, uuid: u128) -> Declaration {
@@ -397,7 +398,7 @@ fn a_calendar_that_comes_while_a_reload_is_worked_off_is_kept() {
     desk.handle(Event::Reloaded(Box::new(reload)));
     let mut made = 0;
     while desk.machine.is_reloading() {
-        let cron = Timing::Cron(format!("{made} 2 * * *"));
+        let cron = Timing::Cron(Expressions::one(&format!("{made} 2 * * *")));
         desk.create(&format!("cron-{made}"), Draft::new(cron));
         made += 1;
         desk.handle(Event::Tick);

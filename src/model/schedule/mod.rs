@@ -3,12 +3,19 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::tz::TimeZoneDatabase;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 
+use crate::model::schedule::exclusions::Exclusions;
+use crate::model::schedule::expressions::Expressions;
 use crate::model::time::{Span, Timestamp};
 
 pub mod cron;
+pub mod exclusions;
+pub mod expressions;
+
+/// The longest that a finish comes early by itself.
+const EARLY_MAX: Span = Span::from_secs(60);
 
 /// When a job is expected, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,8 +23,10 @@ pub mod cron;
 pub enum Timing {
     /// This long after the last finish.
     Interval(Span),
-    /// At the times of a cron expression, in the heartbeat's time zone.
-    Cron(String),
+    /// At the times of cron expressions, in the heartbeat's time zone.
+    Cron(Expressions),
+    /// At the times of systemd's calendar expressions, in the heartbeat's time zone or their own.
+    OnCalendar(Expressions),
 }
 
 impl Timing {
@@ -28,31 +37,43 @@ impl Timing {
     pub const fn interval(&self) -> Option<Span> {
         match self {
             Self::Interval(every) => Some(*every),
-            Self::Cron(_) => None,
+            Self::Cron(_) | Self::OnCalendar(_) => None,
         }
     }
 
-    /// Makes it ready to be asked.
+    /// Makes it ready to be asked. What `exclude` names is never an occurrence.
     ///
     /// # Errors
-    /// An expression that cannot be read or never matches, a time zone that does not exist.
-    pub fn compile(&self, timezone: &str, zones: &Zones) -> Result<Occurrences, ScheduleError> {
-        match self {
-            Self::Interval(every) => Ok(Occurrences::Every(*every)),
-            Self::Cron(expression) => {
-                let zone = zones.find(timezone)?;
-                cron::Cron::parse(expression, zone).map(Box::new).map(Occurrences::Cron)
+    /// An expression that cannot be read or never matches, a time zone that does not exist, exclusions that
+    /// leave nothing.
+    pub fn compile(
+        &self,
+        timezone: &str,
+        exclude: &Expressions,
+        zones: &Zones,
+    ) -> Result<Occurrences, ScheduleError> {
+        let zone = zones.find(timezone)?;
+        let rule = match self {
+            Self::Interval(every) => Rule::Every(*every),
+            Self::Cron(expressions) => {
+                let read = |expression| cron::Cron::parse(expression, zone.clone());
+                Rule::Cron(expressions.iter().map(read).collect::<Result<_, _>>()?)
             }
-        }
+            Self::OnCalendar(_) => {
+                return Err(ScheduleError::Expression("on_calendar is not known yet".to_owned()));
+            }
+        };
+        Ok(Occurrences { rule, exclusions: Exclusions::read(exclude, &zone, zones)?, zone })
     }
 }
 
-/// In words: `every 24h`, `cron 0 2 * * *`.
+/// In words: `every 24h`, `cron 0 2 * * *`, `on_calendar Mon..Fri 02:00`.
 impl fmt::Display for Timing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Interval(every) => write!(f, "every {every}"),
-            Self::Cron(expression) => write!(f, "cron {expression}"),
+            Self::Cron(expressions) => write!(f, "cron {expressions}"),
+            Self::OnCalendar(expressions) => write!(f, "on_calendar {expressions}"),
         }
     }
 }
@@ -88,25 +109,61 @@ impl Zones {
 
 /// A timing that can be asked.
 #[derive(Debug, Clone)]
-pub enum Occurrences {
+pub struct Occurrences {
+    rule: Rule,
+    exclusions: Exclusions,
+    zone: TimeZone,
+}
+
+#[derive(Debug, Clone)]
+enum Rule {
     /// At this distance.
     Every(Span),
-    /// By the calendar.
-    Cron(Box<cron::Cron>),
+    /// By the calendar; the earliest counts.
+    Cron(Box<[cron::Cron]>),
 }
 
 impl Occurrences {
     /// The first occurrence strictly after `t`: for an interval, one interval on. `None` when there is none.
     pub fn next_after(&self, t: Timestamp) -> Option<Timestamp> {
-        match self {
-            Self::Every(every) => Some(t + *every),
-            Self::Cron(cron) => cron.next_after(t),
+        let mut after = t;
+        loop {
+            let next = match &self.rule {
+                Rule::Every(every) => after + *every,
+                Rule::Cron(crons) => crons.iter().filter_map(|cron| cron.next_after(after)).min()?,
+            };
+            match self.exclusions.until(next) {
+                None => return Some(next),
+                Some(until) => after = until,
+            }
         }
     }
 
     /// The distance from the occurrence `due` to the one after it.
     pub fn period(&self, due: Timestamp) -> Span {
         self.next_after(due).map_or(Span::ZERO, |next| next.since(due))
+    }
+
+    /// The next due after a finish: the first occurrence after it, or the one after that when the finish came so
+    /// little before the first that it counts for it. How little, `early` says; without it the smaller of 1 minute
+    /// and a tenth of the distance from the occurrence before.
+    pub fn due_after_finish(&self, finish: Timestamp, early: Option<Span>) -> Option<Timestamp> {
+        let first = self.next_after(finish)?;
+        if let Rule::Every(_) = self.rule {
+            return Some(first);
+        }
+        let before = first.since(finish);
+        let counts = match early {
+            Some(early) => before <= early,
+            // A tenth of the distance or less: there is no other occurrence in ten times as long before it.
+            None => before <= EARLY_MAX && self.next_after(first - before.times(10)) == Some(first),
+        };
+        if counts { self.next_after(first) } else { Some(first) }
+    }
+
+    /// The zone that it is in.
+    pub const fn zone(&self) -> &TimeZone {
+        &self.zone
     }
 }
 
@@ -119,6 +176,12 @@ pub enum ScheduleError {
     /// The expression matches no time at all.
     #[error("this names no time that ever comes")]
     Never,
+    /// An exclusion cannot be read.
+    #[error("{0}")]
+    Exclusion(String),
+    /// The exclusions leave nothing.
+    #[error("the exclusions leave no time at which it is expected")]
+    AllExcluded,
     /// There is no such zone.
     #[error("there is no time zone {0:?}")]
     Zone(String),

@@ -82,7 +82,7 @@ fn every_field_is_read() {
     }))
     .unwrap();
     assert_eq!(slug, "s");
-    assert_eq!(draft.timing, Timing::Cron("0 2 * * *".to_owned()));
+    assert_eq!(draft.timing, Timing::Cron(Expressions::one("0 2 * * *")));
     assert_eq!(draft.description.as_deref(), Some("two\nlines"));
     assert_eq!(draft.uuid.unwrap().to_string(), "67e55044-10b1-426f-9247-bb680e5fe0c8");
     assert_eq!(
@@ -91,6 +91,9 @@ fn every_field_is_read() {
             tags: Some(vec!["a".to_owned(), "b".to_owned()]),
             host: Some("db1".to_owned()),
             timezone: Some("Europe/Berlin".to_owned()),
+            exclude: None,
+            exclude_file: None,
+            early: None,
             grace: Some(Span::from_secs(60)),
             max_runtime: Some(Span::from_secs(7_200)),
             channels: Some(vec![ChannelName::new("dev"), ChannelName::new("log")]),
@@ -266,7 +269,7 @@ fn a_merge_can_put_another_schedule_in_its_place_but_not_none() {
     let every = json!({ "name": "N", "interval": "24h" });
     let cron = json!({ "name": "N", "cron": "30 2 * * *", "timezone": "Europe/Berlin" });
     let nightly = merged(&every, &json!({ "interval": null, "cron": "30 2 * * *" })).unwrap();
-    assert_eq!(nightly.timing, Timing::Cron("30 2 * * *".to_owned()));
+    assert_eq!(nightly.timing, Timing::Cron(Expressions::one("30 2 * * *")));
     assert_eq!(merged(&every, &json!({ "cron": "30 2 * * *" })).unwrap().timing, nightly.timing);
     assert_eq!(
         merged(&every, &json!({ "cron": null })).unwrap().timing,

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::schedule::expressions::Expressions;
 use crate::model::schedule::{Timing, Zones};
 use crate::model::time::Span;
 
@@ -384,6 +385,6 @@ fn a_million_expressions_stay_small() {
 
 #[test]
 fn a_timing_reads_as_it_is_written() {
-    assert_eq!(Timing::Cron("0 2 * * *".into()).to_string(), "cron 0 2 * * *");
+    assert_eq!(Timing::Cron(Expressions::one("0 2 * * *")).to_string(), "cron 0 2 * * *");
     assert_eq!(Timing::Interval(Span::from_secs(86_400)).to_string(), "every 24h");
 }
