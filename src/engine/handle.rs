@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::engine::clock::Clock;
+use crate::engine::clock::{Clock, Frame, Stamp};
 use crate::machine::event::{Event, Reload, Reply, Request, Ticket};
 use crate::machine::view::View;
 use crate::model::delivery::Attempt;
@@ -65,8 +65,15 @@ type Question = Box<dyn FnOnce(View<'_>) + Send>;
 /// What lies in the mailbox.
 pub(super) enum Letter {
     Event(Event, Answer<Reply>),
+    /// A ping, and how the wall clock was set when it was heard.
+    Ping(Box<Ping>, Frame, Answer<Reply>),
     /// A ping was heard; not to be waited for when the flag says that its guard has gone already.
-    Heard(Event, Arc<AtomicBool>),
+    Heard {
+        ticket: Ticket,
+        target: Target,
+        stamp: Stamp,
+        gone: Arc<AtomicBool>,
+    },
     Ask(Question),
     Reload(Box<Reload>, Span, Answer<Reloaded>),
     Stop(oneshot::Sender<()>),
@@ -96,22 +103,28 @@ impl Handle {
         self.clock.now()
     }
 
-    /// Hands a ping over. The answer comes when it is as durable as the config asks for.
+    /// The time on the engine's clock, and how that is set.
+    pub fn stamp(&self) -> Stamp {
+        self.clock.stamp()
+    }
+
+    /// Hands a ping over that was heard while the clock was set so. The answer comes when it is as durable as the
+    /// config asks for.
     ///
     /// # Errors
     /// [`Refused`]; with `NotDurable` the ping counts all the same.
-    pub async fn ping(&self, ping: Ping) -> Result<Reply, Refused> {
-        self.event(Event::Ping(Box::new(ping))).await
+    pub async fn ping(&self, ping: Ping, frame: Frame) -> Result<Reply, Refused> {
+        self.answered(|answer| Letter::Ping(Box::new(ping), frame, answer)).await
     }
 
-    /// Says that a ping was heard at `at` whose body is still to come.
+    /// Says that a ping was heard then whose body is still to come.
     ///
     /// # Errors
     /// [`Refused::Full`] or [`Refused::Stopped`]: the ping should be answered so at once.
-    pub fn hear(&self, target: Target, at: Timestamp) -> Result<Heard, Refused> {
+    pub fn hear(&self, target: Target, stamp: Stamp) -> Result<Heard, Refused> {
         let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
         let gone = Arc::new(AtomicBool::new(false));
-        self.post(Letter::Heard(Event::Heard { ticket, target, at }, gone.clone()))?;
+        self.post(Letter::Heard { ticket, target, stamp, gone: gone.clone() })?;
         Ok(Heard { ticket, gone, settled: self.settled.clone() })
     }
 
@@ -179,8 +192,12 @@ impl Handle {
     }
 
     async fn event(&self, event: Event) -> Result<Reply, Refused> {
+        self.answered(|answer| Letter::Event(event, answer)).await
+    }
+
+    async fn answered(&self, letter: impl FnOnce(Answer<Reply>) -> Letter) -> Result<Reply, Refused> {
         let (answer, answered) = oneshot::channel();
-        self.post(Letter::Event(event, answer))?;
+        self.post(letter(answer))?;
         answered.await.unwrap_or(Err(Refused::Stopped))
     }
 

@@ -78,9 +78,11 @@ where
     let handle = Handle { mailbox, settled, clock: parts.clock.clone(), tickets, journal };
     let writer = Writer::start(parts.journal, parts.snapshots, &said)?;
     let ledger = Ledger::new(writer, parts.seq, health, parts.snapshot_interval);
-    let watch = Watch::new(parts.clock.read());
+    let reading = parts.clock.read();
+    let (watch, boot) = (Watch::new(reading), parts.clock.boot(&reading));
     let mut engine =
         Engine::new(parts.machine, ledger, parts.outside, parts.clock, watch, letters, settlements, done);
-    engine.begin(Event::Began { life: parts.life, version: env!("CARGO_PKG_VERSION").to_owned() });
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    engine.begin(Event::Began { life: parts.life, version, boot }, reading.wall);
     Ok((handle, engine.run()))
 }

@@ -42,7 +42,7 @@ async fn an_alert_leaves_only_once_its_incident_is_on_the_disk() {
 async fn a_deadline_waits_for_a_ping_that_was_heard_before_it() {
     let world = World::with(&["heard", "silent"], secs(60)).await;
     world.pass(59).await;
-    let guard = world.handle.hear(Target::Slug(world::slug("heard")), world.handle.now()).unwrap();
+    let guard = world.handle.hear(Target::Slug(world::slug("heard")), world.handle.stamp()).unwrap();
     world.pass(400).await;
     assert_eq!(world.status("heard").await, "late");
     assert_eq!(world.status("silent").await, "down");
@@ -55,7 +55,7 @@ async fn a_deadline_waits_for_a_ping_that_was_heard_before_it() {
 async fn a_ping_that_goes_before_the_loop_has_read_of_it_holds_no_deadline() {
     let world = World::with(&["a"], secs(60)).await;
     // Both letters lie there before the loop turns, and the second is read first.
-    drop(world.handle.hear(Target::Slug(world::slug("a")), world.handle.now()).unwrap());
+    drop(world.handle.hear(Target::Slug(world::slug("a")), world.handle.stamp()).unwrap());
     world.pass(400).await;
     assert_eq!(world.status("a").await, "down");
 }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 
 use crate::engine::Outside;
-use crate::engine::clock::{Clock, Watch};
+use crate::engine::clock::{Clock, Seen, Stamp, Watch};
 use crate::engine::handle::{Answer, Letter, Reloaded};
 use crate::engine::ledger::{Ledger, LetOut};
 use crate::engine::writer::Done;
@@ -79,8 +79,7 @@ impl<O: Outside> Engine<O> {
     }
 
     /// Says the first word of this life.
-    pub(super) fn begin(&mut self, began: Event) {
-        let now = self.clock.now();
+    pub(super) fn begin(&mut self, began: Event, now: Timestamp) {
         self.handle(began, now, None);
     }
 
@@ -115,13 +114,7 @@ impl<O: Outside> Engine<O> {
 
     /// First of all the clocks: whatever is taken after a stall must already know of the blind window.
     fn turn(&mut self, woken: Woken) {
-        let reading = self.clock.read();
-        let now = reading.wall;
-        if let Some(window) = self.watch.look(reading) {
-            tracing::warn!(from = %window.from, to = %window.to, why = ?window.why,
-                "pings could not be heard for a while; deadlines in that time are moved");
-            self.handle(Event::Blind(window), now, None);
-        }
+        let now = self.look();
         match woken {
             Woken::Disk(done) => self.hear_disk(done),
             Woken::Settled(event) => self.handle(event, now, None),
@@ -151,12 +144,33 @@ impl<O: Outside> Engine<O> {
         }
     }
 
+    fn look(&mut self) -> Timestamp {
+        let reading = self.clock.read();
+        let Seen { blind, step } = self.watch.look(reading);
+        if let Some(window) = blind {
+            tracing::warn!(from = %window.from, to = %window.to, why = ?window.why,
+                "pings could not be heard for a while; deadlines in that time are moved");
+            self.handle(Event::Blind(window), reading.wall - step, None);
+        }
+        if !step.is_zero() {
+            tracing::warn!(by_ms = step.as_millis(), now = %reading.wall,
+                "the wall clock was set; intervals and runs keep their distance, calendars their place");
+            self.handle(Event::Stepped(step), reading.wall, None);
+        }
+        reading.wall
+    }
+
     fn take(&mut self, letter: Letter, now: Timestamp) {
         match letter {
             Letter::Event(event, answer) => self.handle(event, now, Some(answer)),
-            Letter::Heard(event, gone) => {
+            Letter::Ping(mut ping, frame, answer) => {
+                ping.at = self.watch.at(Stamp { at: ping.at, frame });
+                self.handle(Event::Ping(ping), now, Some(answer));
+            }
+            Letter::Heard { ticket, target, stamp, gone } => {
                 if !gone.load(Ordering::SeqCst) {
-                    self.handle(event, now, None);
+                    let at = self.watch.at(stamp);
+                    self.handle(Event::Heard { ticket, target, at }, now, None);
                 }
             }
             Letter::Ask(question) => question(self.machine.view(now)),

@@ -19,6 +19,7 @@ use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
+use crate::engine::clock::{Frame, Stamp};
 use crate::engine::handle::Refused;
 use crate::http::body::{End, TIME_LIMIT, Tail, announced, linger, read_tail};
 use crate::http::listen::Peer;
@@ -97,10 +98,10 @@ where
         (Ok(_), Path::NoSuch { .. } | Path::Elsewhere) => Answer::NotFound,
         (Ok(method), Path::Ping(form)) => match read(&door, &settings, method, form, &request).await {
             Err(answer) => answer,
-            Ok(ping) if announced(&request.headers) => {
-                take_with_body(door, ping, settings.body_limit, stream).await
+            Ok((ping, frame)) if announced(&request.headers) => {
+                take_with_body(door, ping, frame, settings.body_limit, stream).await
             }
-            Ok(ping) => take(&door.engine, ping).await,
+            Ok((ping, frame)) => take(&door.engine, ping, frame).await,
         },
     };
     answer.into_response(json, settings.body_limit)
@@ -124,8 +125,8 @@ async fn read<E: Engine>(
     method: Method,
     form: Form,
     request: &Request,
-) -> Result<Ping, Answer> {
-    let at = door.engine.now();
+) -> Result<(Ping, Frame), Answer> {
+    let Stamp { at, frame } = door.engine.stamp();
     let target = match form.whom {
         Whom::Uuid(uuid) => Target::Uuid(uuid),
         Whom::Slug { key, slug } => {
@@ -140,7 +141,7 @@ async fn read<E: Engine>(
         (Some(kind), Ok(rid)) => {
             let peer = request.peer.and_then(|peer| peer.address);
             let from = origin(peer, &request.headers, &settings.trusted_proxies);
-            return Ok(Ping { target, at, kind, rid, method, from, body: None });
+            return Ok((Ping { target, at, kind, rid, method, from, body: None }, frame));
         }
         (None, _) => Answer::CodeTooLarge,
         (Some(_), Err(answer)) => answer,
@@ -161,8 +162,8 @@ fn read_rid(query: &[(String, String)]) -> Result<Option<Uuid>, Answer> {
     }
 }
 
-async fn take<E: Engine>(engine: &E, ping: Ping) -> Answer {
-    match engine.ping(ping).await {
+async fn take<E: Engine>(engine: &E, ping: Ping, frame: Frame) -> Answer {
+    match engine.ping(ping, frame).await {
         Ok(Reply::Taken) => Answer::Taken,
         Ok(Reply::Unknown) => Answer::NotFound,
         Ok(
@@ -183,7 +184,13 @@ async fn take<E: Engine>(engine: &E, ping: Ping) -> Answer {
 
 /// Takes a ping whose body is still to come, in a task of its own: when the client hangs up, the future
 /// that answers it is dropped, and the ping must be taken all the same.
-async fn take_with_body<E, S, B, X>(door: Arc<Door<E>>, mut ping: Ping, limit: usize, stream: S) -> Answer
+async fn take_with_body<E, S, B, X>(
+    door: Arc<Door<E>>,
+    mut ping: Ping,
+    frame: Frame,
+    limit: usize,
+    stream: S,
+) -> Answer
 where
     E: Engine,
     S: Stream<Item = Result<B, X>> + Send + 'static,
@@ -191,7 +198,7 @@ where
     X: Send + 'static,
 {
     let mut stream = Box::pin(stream);
-    let heard = match door.engine.hear(ping.target.clone(), ping.at) {
+    let heard = match door.engine.hear(ping.target.clone(), Stamp { at: ping.at, frame }) {
         Ok(heard) => heard,
         Err(refused) => {
             linger(stream);
@@ -205,7 +212,7 @@ where
         let mut tail = Tail::new(limit);
         let end = read_tail(&mut stream, &mut tail, deadline).await;
         ping.body = tail.finish();
-        let taken = take(&door.engine, ping).await;
+        let taken = take(&door.engine, ping, frame).await;
         drop(heard);
         if answer.send(taken).is_err() {
             tracing::debug!(?taken, "a ping was answered, but its client had gone");

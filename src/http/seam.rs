@@ -6,6 +6,7 @@ use std::future::Future;
 
 use tokio::sync::watch;
 
+use crate::engine::clock::{Frame, Stamp};
 use crate::engine::handle::{Handle, Heard, JournalHealth, Refused};
 use crate::machine::event::{Reply, Request};
 use crate::machine::view::View;
@@ -20,15 +21,18 @@ pub trait Engine: Clone + Send + Sync + 'static {
     /// The engine's clock.
     fn now(&self) -> Timestamp;
 
-    /// Hands a whole ping over. The ping is in the mailbox once the future was polled for the first time:
-    /// dropping it later takes nothing back.
-    fn ping(&self, ping: Ping) -> impl Future<Output = Result<Reply, Refused>> + Send;
+    /// The same, and how it is set.
+    fn stamp(&self) -> Stamp;
 
-    /// Makes the deadlines of this heartbeat wait for a ping whose head was read at this instant.
+    /// Hands a whole ping over that was heard while the clock was set so. The ping is in the mailbox once the future was polled for the first time:
+    /// dropping it later takes nothing back.
+    fn ping(&self, ping: Ping, frame: Frame) -> impl Future<Output = Result<Reply, Refused>> + Send;
+
+    /// Makes the deadlines of this heartbeat wait for a ping whose head was read then.
     ///
     /// # Errors
     /// When there is no room for another ping.
-    fn hear(&self, target: Target, at: Timestamp) -> Result<Self::Heard, Refused>;
+    fn hear(&self, target: Target, stamp: Stamp) -> Result<Self::Heard, Refused>;
 
     /// Hands over what somebody wants by the API. Like a ping, it is taken once this was polled.
     fn request(&self, request: Request) -> impl Future<Output = Result<Reply, Refused>> + Send;
@@ -53,12 +57,16 @@ impl Engine for Handle {
         self.now()
     }
 
-    fn ping(&self, ping: Ping) -> impl Future<Output = Result<Reply, Refused>> + Send {
-        self.ping(ping)
+    fn stamp(&self) -> Stamp {
+        self.stamp()
     }
 
-    fn hear(&self, target: Target, at: Timestamp) -> Result<Heard, Refused> {
-        self.hear(target, at)
+    fn ping(&self, ping: Ping, frame: Frame) -> impl Future<Output = Result<Reply, Refused>> + Send {
+        self.ping(ping, frame)
+    }
+
+    fn hear(&self, target: Target, stamp: Stamp) -> Result<Heard, Refused> {
+        self.hear(target, stamp)
     }
 
     fn request(&self, request: Request) -> impl Future<Output = Result<Reply, Refused>> + Send {

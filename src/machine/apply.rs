@@ -20,16 +20,27 @@ mod runs;
 impl State {
     /// Makes a record true.
     pub fn apply(&mut self, record: &Record) {
+        if let Record::Stepped { by, .. } = record {
+            self.core.alive = self.core.alive.map(|alive| alive + *by);
+        }
         if !self.core.deaf || matches!(record, Record::Alive { .. } | Record::Blind { .. }) {
             self.core.alive = self.core.alive.max(Some(record.at()));
         }
         match record {
-            Record::Began { .. } | Record::Stopped { .. } => self.core.deaf = true,
+            Record::Began { boot, .. } => (self.core.deaf, self.core.boot) = (true, *boot),
+            Record::Stopped { .. } => self.core.deaf = true,
             Record::Alive { .. } => self.core.deaf = false,
             Record::Blind { window, .. } => {
                 self.core.hearing.add(*window);
                 self.core.deaf = false;
             }
+            Record::Stepped { by, window, .. } => {
+                self.core.hearing.step(*by, *window);
+                if let Some(boot) = &mut self.core.boot {
+                    boot.at = boot.at + *by;
+                }
+            }
+            Record::Rescheduled { slug, due, .. } => self.change(slug, |beat, _| beat.due = *due),
             Record::Configured { settings, channels, .. } => {
                 self.core.settings = settings.as_ref().clone();
                 self.core.channels = channels.clone();
@@ -76,7 +87,7 @@ impl State {
 
     fn change(&mut self, slug: &Slug, change: impl FnOnce(&mut Beat, usize)) {
         let keep = self.core.settings.keep_runs as usize;
-        if let Some(beat) = self.find(slug.as_str()).and_then(|place| self.beats.at_mut(place)) {
+        if let Some(beat) = self.find(slug.as_str()).and_then(|place| self.beat_mut(place)) {
             change(beat, keep);
         }
     }
@@ -86,10 +97,11 @@ impl State {
         let Some(place) = self.find(heartbeat.slug.as_str()) else {
             let mut beat = Beat::new(heartbeat.clone(), declared.source, declared.at);
             (beat.draft, beat.due) = (declared.draft.clone(), declared.due);
+            beat.stepped = self.core.hearing.stepped();
             self.place(beat);
             return;
         };
-        let Some(beat) = self.beats.at_mut(place) else { return };
+        let Some(beat) = self.beat_mut(place) else { return };
         let uuid_before = beat.heartbeat.uuid;
         if beat.heartbeat.remind_every != heartbeat.remind_every
             && let Some(incident) = &mut beat.incident
@@ -131,7 +143,7 @@ impl State {
         for (place, to) in &moving {
             // Whoever still has the slug makes way: it left, or its own move is refused.
             self.forget(to);
-            if let Some(beat) = self.beats.at_mut(*place) {
+            if let Some(beat) = self.beat_mut(*place) {
                 let mut heartbeat = beat.heartbeat.as_ref().clone();
                 heartbeat.slug = (*to).clone();
                 beat.heartbeat = Arc::new(heartbeat);
@@ -183,7 +195,7 @@ impl State {
     fn pinged(&mut self, pinged: &Pinged) {
         let keep = self.core.settings.keep_runs as usize;
         let Some(place) = self.find(pinged.slug.as_str()) else { return };
-        let Some(beat) = self.beats.at_mut(place) else { return };
+        let Some(beat) = self.beat_mut(place) else { return };
         beat.pings_total += 1;
         let ignored = pinged.effect == PingEffect::Ignored;
         if !ignored {
@@ -239,7 +251,7 @@ impl State {
 
     fn incident_resolved(&mut self, at: Timestamp, slug: &Slug, reason: Reason) {
         let Some(place) = self.find(slug.as_str()) else { return };
-        let Some(beat) = self.beats.at_mut(place) else { return };
+        let Some(beat) = self.beat_mut(place) else { return };
         let Some(mut incident) = beat.incident.take() else { return };
         let place_of = (incident.opened_at, incident.id);
         incident.resolved_at = Some(at);
@@ -276,6 +288,7 @@ impl State {
                 template: queued.template.clone(),
                 queued_at: alerted.at,
                 give_up_at: queued.give_up_at,
+                stepped: self.core.hearing.stepped(),
                 state: DeliveryState::Waiting { next_at: alerted.at },
                 tries: 0,
                 attempts: Vec::new(),
@@ -287,8 +300,7 @@ impl State {
     }
 
     fn attempted(&mut self, at: Timestamp, number: u64, attempt: &Attempt, next: Next) {
-        let Some(shared) = self.core.outbox.get_mut(&number) else { return };
-        let delivery = Arc::make_mut(shared);
+        let Some(delivery) = self.delivery_mut(number) else { return };
         delivery.tries = delivery.tries.saturating_add(1);
         if delivery.attempts.len() >= Delivery::ATTEMPTS_MAX {
             delivery.attempts.remove(0);
@@ -327,7 +339,7 @@ impl State {
             self.deliveries.insert(revived.id, number);
             self.core.outbox.insert(number, revived);
         }
-        if let Some(delivery) = self.core.outbox.get_mut(&number).map(Arc::make_mut) {
+        if let Some(delivery) = self.delivery_mut(number) {
             delivery.state = DeliveryState::Waiting { next_at: at };
             delivery.give_up_at = give_up_at;
         }

@@ -1,5 +1,6 @@
 //! All that is known of one heartbeat: as declared, as it stands, and its history.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use crate::model::heartbeat::{Declaration, Draft, Source, Status};
 use crate::model::id::RunId;
 use crate::model::incident::Incident;
 use crate::model::ping::{Body, Method, PingKind};
-use crate::model::run::{OpenRun, Run};
-use crate::model::time::{Span, Timestamp};
+use crate::model::run::{OpenRun, Outcome, Run};
+use crate::model::time::{Span, Step, Timestamp};
 
 /// Where a heartbeat stands, as far as it is stored; `late` is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,9 @@ pub struct Beat {
     pub created_at: Timestamp,
     /// When its declaration last changed.
     pub updated_at: Timestamp,
+    /// The steps of the wall clock that its instants have gone along with; history stays as it was told.
+    #[serde(default, skip_serializing_if = "Step::is_zero")]
+    pub stepped: Step,
     /// When it left the config or was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<Timestamp>,
@@ -147,6 +151,7 @@ impl Beat {
             draft: None,
             created_at: at,
             updated_at: at,
+            stepped: Step::ZERO,
             removed_at: None,
             standing: Standing::New,
             paused_until: None,
@@ -166,6 +171,49 @@ impl Beat {
             incident: None,
             history: None,
         }
+    }
+
+    /// Goes along with the wall clock, that it may be asked and changed after a step: what is a distance from
+    /// something keeps it. A calendar's due keeps its place.
+    pub(crate) fn go_along(&mut self, stepped: Step) {
+        let by = stepped - self.stepped;
+        if by.is_zero() {
+            return;
+        }
+        self.stepped = stepped;
+        let set = |at: &mut Option<Timestamp>| *at = at.map(|at| at + by);
+        self.counted_from = self.counted_from + by;
+        if self.heartbeat.timing.interval().is_some() {
+            set(&mut self.due);
+        }
+        set(&mut self.removed_at);
+        set(&mut self.paused_until);
+        set(&mut self.first_start);
+        set(&mut self.cover_until);
+        set(&mut self.last_ping);
+        set(&mut self.last_finish);
+        set(&mut self.last_success);
+        for run in &mut self.open_runs {
+            (run.started_at, run.deadline) = (run.started_at + by, run.deadline + by);
+        }
+        if let Some(incident) = &mut self.incident {
+            set(&mut incident.remind_at);
+        }
+        // Those that overran and are still waited for are not history yet.
+        let runs = self.history.iter_mut().flat_map(|history| &mut history.runs);
+        for run in runs.filter(|run| run.outcome == Outcome::Overran && !run.finished) {
+            set(&mut run.started_at);
+            run.ended_at = run.ended_at + by;
+        }
+    }
+
+    /// As it is by the wall clock after these steps.
+    pub(crate) fn gone_along(&self, stepped: Step) -> Cow<'_, Self> {
+        let mut beat = Cow::Borrowed(self);
+        if self.stepped != stepped {
+            beat.to_mut().go_along(stepped);
+        }
+        beat
     }
 
     /// The instant that due counts from.

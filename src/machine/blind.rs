@@ -1,15 +1,20 @@
 //! When overdue could hear, and where that moves a deadline to.
 //!
-//! Time heard is a clock of its own: it stands still in blind windows. A deadline that a window touches
-//! fires once that clock has gone on by the settling time since the window's end; time heard before a
+//! There are three clocks. The wall's, which may be set. The steady one, which is the wall's less all its steps: by
+//! it real time passes. And time heard, which stands still while nothing can be heard. A deadline that a window
+//! touches fires once that last one has gone on by the settling time since the window's end; time heard before a
 //! further window counts, so a crash loop cannot put an incident off for ever.
+//!
+//! A step of the wall clock takes no real time: it hides no ping, and deadlines that are a distance from
+//! something (an interval's, a run's) go along with it. Those of a calendar stay where they are on the wall clock; it
+//! can jump over them, and then they are treated like those that a window hid.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::incident::BlindWindow;
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::{Span, Step, Timestamp};
 
 /// The longest settling time.
 pub const SETTLE_MAX: Span = Span::from_secs(300);
@@ -24,35 +29,100 @@ const REMEMBERED: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Hearing {
     windows: VecDeque<Window>,
-    /// Milliseconds of all windows so far. Signed, because wall clocks also jump back.
+    /// Milliseconds of all windows so far, steps aside.
     blind_ms: i64,
+    /// All steps of the wall clock so far.
+    #[serde(default, skip_serializing_if = "Step::is_zero")]
+    stepped: Step,
 }
 
-/// A window, with the reading of the clock of heard time while it lasted.
+/// A window, with what the other clocks show while it lasts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Window {
     #[serde(flatten)]
     blind: BlindWindow,
+    /// The reading of the clock of heard time.
     heard_ms: i64,
+    /// All steps of the wall clock until its end; its own among them, if it is one.
+    #[serde(default, skip_serializing_if = "Step::is_zero")]
+    stepped: Step,
+    /// How far the wall clock was set, if it is a step. Only its small part that was real time hides anything.
+    #[serde(default, skip_serializing_if = "Step::is_zero")]
+    step: Step,
+}
+
+impl Window {
+    /// Its end on the steady clock.
+    fn end(&self) -> Timestamp {
+        self.blind.to - self.stepped
+    }
+
+    /// Its beginning on the steady clock.
+    fn start(&self) -> Timestamp {
+        self.blind.from - (self.stepped - self.step)
+    }
+}
+
+/// What a deadline keeps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    /// The distance from what it counts from, however the wall clock is set.
+    Distance,
+    /// Its place on the wall clock.
+    Place,
 }
 
 impl Hearing {
+    /// All steps of the wall clock so far.
+    pub const fn stepped(&self) -> Step {
+        self.stepped
+    }
+
+    /// The reading of the steady clock at an instant after the last step.
+    pub fn steady(&self, at: Timestamp) -> Timestamp {
+        at - self.stepped
+    }
+
+    /// The instant at which the steady clock reads this, unless the wall clock is set once more.
+    pub fn wall(&self, steady: Timestamp) -> Timestamp {
+        steady + self.stepped
+    }
+
     /// Takes note of a window.
     pub(crate) fn add(&mut self, blind: BlindWindow) {
         if blind.to <= blind.from {
             return;
         }
-        let heard_ms = blind.from.as_millis() - self.blind_ms;
+        let heard_ms = self.heard_ms(blind.from);
         self.blind_ms += blind.to.as_millis() - blind.from.as_millis();
         if let Some(last) = self.windows.back_mut()
             && last.heard_ms == heard_ms
             && last.blind.why == blind.why
+            && last.step.is_zero()
         {
             // Nothing was heard in between: a start that failed, or the time from a start to the first ear.
             last.blind.to = blind.to;
             return;
         }
-        self.windows.push_back(Window { blind, heard_ms });
+        self.push(Window { blind, heard_ms, stepped: self.stepped, step: Step::ZERO });
+    }
+
+    /// Takes note of a step of the wall clock, and of how it is told if it is large enough for that.
+    pub(crate) fn step(&mut self, by: Step, told: Option<BlindWindow>) {
+        self.stepped = self.stepped + by;
+        if let Some(blind) = told {
+            let heard_ms = self.heard_ms(blind.to);
+            self.push(Window { blind, heard_ms, stepped: self.stepped, step: by });
+        }
+    }
+
+    fn heard_ms(&self, at: Timestamp) -> i64 {
+        self.steady(at).as_millis() - self.blind_ms
+    }
+
+    fn push(&mut self, window: Window) {
+        let heard_ms = window.heard_ms;
+        self.windows.push_back(window);
         while self.windows.len() > NAMED
             && self.windows.front().is_some_and(|w| heard_ms - w.heard_ms > SETTLE_MAX.as_millis())
         {
@@ -60,7 +130,11 @@ impl Hearing {
         }
         if self.windows.len() > REMEMBERED {
             let first = self.windows.pop_front();
-            if let (Some(first), Some(second)) = (first, self.windows.front_mut()) {
+            if let (Some(first), Some(second)) = (first, self.windows.front_mut())
+                && first.step.is_zero()
+                && second.step.is_zero()
+                && first.stepped == second.stepped
+            {
                 second.blind.from = first.blind.from;
             }
         }
@@ -69,13 +143,38 @@ impl Hearing {
     /// When a deadline fires whose settling time is at most `settle`: at its own instant, unless a window
     /// covers it or ends less than the settling time before it. A window that begins after it changes
     /// nothing: all that was heard by then counts.
-    pub fn fires_at(&self, deadline: Timestamp, settle: Span) -> Timestamp {
-        let settle = settle.min(SETTLE_MAX);
-        let first = self.windows.partition_point(|w| w.blind.to + settle <= deadline);
-        let mut windows = self.windows.range(first..);
-        let Some(mut last) = windows.next().filter(|first| first.blind.from <= deadline) else {
+    pub fn fires_at(&self, deadline: Timestamp, settle: Span, keeps: Keeps) -> Timestamp {
+        if self.windows.is_empty() {
             return deadline;
+        }
+        let passes = match keeps {
+            Keeps::Distance => self.steady(deadline),
+            Keeps::Place => self.passes(deadline),
         };
+        self.moved(passes, settle.min(SETTLE_MAX), keeps).map_or(deadline, |steady| self.wall(steady))
+    }
+
+    /// When, on the steady clock, the wall clock last came to this instant, or jumped over it.
+    fn passes(&self, instant: Timestamp) -> Timestamp {
+        let mut stepped = self.stepped;
+        for window in self.windows.iter().rev().filter(|window| !window.step.is_zero()) {
+            if instant >= window.blind.to {
+                break;
+            }
+            if instant >= window.blind.from {
+                return window.end();
+            }
+            stepped = window.stepped - window.step;
+        }
+        instant - stepped
+    }
+
+    /// Where windows move what passes at this instant to, all on the steady clock.
+    fn moved(&self, passes: Timestamp, settle: Span, keeps: Keeps) -> Option<Timestamp> {
+        let first = self.windows.partition_point(|window| window.end() + settle <= passes);
+        let touches = |window: &&Window| keeps == Keeps::Place || window.step.is_zero();
+        let mut windows = self.windows.range(first..).filter(touches);
+        let mut last = windows.next().filter(|first| first.start() <= passes)?;
         let target = last.heard_ms + settle.as_millis();
         for next in windows {
             if next.heard_ms >= target {
@@ -83,19 +182,14 @@ impl Hearing {
             }
             last = next;
         }
-        last.blind.to + Span::from_millis(target - last.heard_ms)
+        Some(last.end() + Span::from_millis(target - last.heard_ms))
     }
 
     /// The newest windows that ended after `since`, oldest first, at most ten.
     pub fn since(&self, since: Timestamp) -> Vec<BlindWindow> {
-        let mut named: Vec<BlindWindow> = self
-            .windows
-            .iter()
-            .rev()
-            .take_while(|w| w.blind.to > since)
-            .take(NAMED)
-            .map(|w| w.blind)
-            .collect();
+        let since = self.steady(since);
+        let newest = self.windows.iter().rev().take_while(|window| window.end() > since).take(NAMED);
+        let mut named: Vec<BlindWindow> = newest.map(|window| window.blind).collect();
         named.reverse();
         named
     }
@@ -119,7 +213,7 @@ mod tests {
     }
 
     fn fires(windows: &[(i64, i64)], deadline: i64, settle: i64) -> i64 {
-        hearing(windows).fires_at(at(deadline), Span::from_secs(settle)).as_millis() / 1_000
+        hearing(windows).fires_at(at(deadline), Span::from_secs(settle), Keeps::Distance).as_millis() / 1_000
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! a heartbeat that left. And the timer that waits for the first of them.
 
 use crate::machine::beat::{Beat, Standing};
-use crate::machine::blind::SETTLE_MAX;
+use crate::machine::blind::{Keeps, SETTLE_MAX};
 use crate::machine::incident::Blow;
 use crate::machine::record::Record;
 use crate::machine::{Machine, TURN, Transition};
@@ -35,8 +35,9 @@ impl Machine {
             return;
         }
         let mut periods = 0;
+        let steady = self.state.core.hearing.steady(now);
         for _ in 0..TURN {
-            let Some(place) = self.wheel.pop_due(now) else { break };
+            let Some(place) = self.wheel.pop_due(steady) else { break };
             periods += self.pass(place, now, now, out);
             self.rearm(place);
             if periods >= PERIODS {
@@ -48,6 +49,7 @@ impl Machine {
     /// Works off what has passed of one heartbeat at `until`. Says how many periods were missed in it.
     pub(super) fn pass(&mut self, place: u32, until: Timestamp, now: Timestamp, out: &mut Transition) -> u32 {
         let mut periods = 0;
+        self.go_along(place, now, out);
         if !self.hearing {
             return periods;
         }
@@ -95,8 +97,10 @@ impl Machine {
     /// Sets the heartbeat's timer to the first thing that passes. While a ping is on its way that was
     /// heard before it, there is no timer: the ping's arrival sets it again.
     pub(super) fn rearm(&mut self, place: u32) {
-        match self.beat(place).and_then(|beat| self.next_passing(beat)) {
-            Some((at, _)) if !self.is_awaited(place, at) => self.wheel.arm(place, at),
+        let hearing = &self.state.core.hearing;
+        let beat = self.beat(place).map(|beat| beat.gone_along(hearing.stepped()));
+        match beat.and_then(|beat| self.next_passing(&beat)) {
+            Some((at, _)) if !self.is_awaited(place, at) => self.wheel.arm(place, hearing.steady(at)),
             _ => self.wheel.disarm(place),
         }
     }
@@ -105,13 +109,14 @@ impl Machine {
     pub(super) fn schedule_fires_at(&self, beat: &Beat) -> Option<Timestamp> {
         let due = beat.due?;
         let deadline = beat.schedule_deadline(due);
-        Some(self.state.core.hearing.fires_at(deadline, self.settling_time(beat, due)))
+        let keeps = if beat.heartbeat.timing.interval().is_some() { Keeps::Distance } else { Keeps::Place };
+        Some(self.state.core.hearing.fires_at(deadline, self.settling_time(beat, due), keeps))
     }
 
     /// The instant at which the first open run overruns.
     pub(super) fn run_fires_at(&self, beat: &Beat) -> Option<(Timestamp, RunId)> {
         let settle = beat.heartbeat.max_runtime;
-        let fires_at = |deadline| self.state.core.hearing.fires_at(deadline, settle);
+        let fires_at = |deadline| self.state.core.hearing.fires_at(deadline, settle, Keeps::Distance);
         // Of several at one instant the oldest, so that the newest of those that overran is the last.
         beat.open_runs.iter().map(|run| (fires_at(run.deadline), run.id)).min_by_key(|(at, _)| *at)
     }
@@ -181,6 +186,7 @@ impl Beat {
     /// Just what the schedule's deadline depends on.
     pub(super) fn clone_for_schedule(&self) -> Self {
         let mut probe = Self::new(self.heartbeat.clone(), self.source, self.created_at);
+        probe.stepped = self.stepped;
         probe.due = self.due;
         probe.cover_until = self.cover_until;
         probe.last_finish = self.last_finish;

@@ -20,7 +20,7 @@ const PLACES: usize = 8;
 const WAIT_MAX: Span = Span::from_secs(600);
 const RETRY_AFTER_MAX: Span = Span::from_secs(3_600);
 
-/// The outbox in the order in which it goes out. Derived from the state.
+/// The outbox in the order in which it goes out. Derived from the state. Its instants are on the steady clock.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lanes(BTreeMap<ChannelName, Lane>);
 
@@ -204,9 +204,11 @@ impl Lane {
 impl Machine {
     /// Sends what may go.
     pub(super) fn dispatch(&mut self, now: Timestamp, out: &mut Transition) {
+        let (steady, stepped) = (self.state.core.hearing.steady(now), self.state.core.hearing.stepped());
         for _ in 0..TURN {
-            let Some(number) = self.lanes.take(now) else { return };
-            let Some(delivery) = self.state.core.outbox.get(&number).cloned() else { continue };
+            let Some(number) = self.lanes.take(steady) else { return };
+            let Some(delivery) = self.state.core.outbox.get(&number) else { continue };
+            let delivery = delivery.gone_along(stepped);
             if self.has_channel(&delivery.channel) {
                 out.effects.push(Effect::Deliver(delivery));
             } else {
@@ -225,7 +227,8 @@ impl Machine {
         now: Timestamp,
         out: &mut Transition,
     ) -> Reply {
-        let Some(delivery) = self.state.core.outbox.get(&number).cloned() else { return Reply::Unknown };
+        let Some(delivery) = self.state.core.outbox.get(&number) else { return Reply::Unknown };
+        let delivery = delivery.gone_along(self.state.core.hearing.stepped());
         let next = match &attempt.verdict {
             Verdict::Delivered { .. } => Next::Delivered,
             Verdict::Refused { .. } => Next::GivenUp,
@@ -246,7 +249,7 @@ impl Machine {
         let again = match next {
             // Gone while this was under way: it is given up at once.
             Next::Retry { .. } if !self.has_channel(&delivery.channel) => Some(Timestamp::MIN),
-            Next::Retry { at } => Some(at),
+            Next::Retry { at } => Some(self.state.core.hearing.steady(at)),
             Next::Delivered | Next::GivenUp => None,
         };
         self.lanes.settle(&delivery, again);

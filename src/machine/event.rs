@@ -11,7 +11,7 @@ use crate::model::id::{DeliveryId, Life, Slug};
 use crate::model::incident::BlindWindow;
 use crate::model::ping::{Ping, Target};
 use crate::model::settings::Settings;
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::{Boot, Span, Step, Timestamp};
 
 /// What the outside says.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub enum Event {
         life: Life,
         /// Of the program.
         version: String,
+        /// Which start of the machine it is, if that can be known.
+        boot: Option<Boot>,
     },
     /// From now on pings are heard: deadlines may fire.
     Hearing,
@@ -54,6 +56,8 @@ pub enum Event {
     },
     /// Pings could not be heard for a while.
     Blind(BlindWindow),
+    /// The wall clock was set, by this much.
+    Stepped(Step),
     /// Nothing was said, but time has passed.
     Tick,
     /// A sign of life for the disk is wanted.

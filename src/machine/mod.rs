@@ -21,7 +21,7 @@ use crate::model::id::Life;
 use crate::model::incident::{BlindWindow, Blindness};
 use crate::model::ping::Target;
 use crate::model::schedule::Zones;
-use crate::model::time::Timestamp;
+use crate::model::time::{Boot, Step, Timestamp};
 
 pub mod apply;
 pub mod beat;
@@ -43,6 +43,7 @@ pub mod record;
 mod reload;
 mod request;
 pub mod state;
+mod step;
 mod summary;
 pub mod view;
 pub mod wheel;
@@ -57,7 +58,8 @@ const TURN: usize = 1_000;
 #[derive(Debug, Clone)]
 pub struct Machine {
     state: State,
-    /// One timer per heartbeat: the first instant at which something passes.
+    /// One timer per heartbeat: the first instant at which something passes, on the steady clock, so that steps
+    /// of the wall clock leave it as it is.
     wheel: Wheel,
     lanes: Lanes,
     calendars: Calendars,
@@ -73,6 +75,8 @@ pub struct Machine {
     /// When this life began.
     began_at: Option<Timestamp>,
     reload: Option<Progress>,
+    /// The next place that has to go along with a step of the wall clock.
+    behind: Option<u32>,
 }
 
 /// What a decision amounts to.
@@ -94,6 +98,14 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// The wall clock was set.
+    fn go_along(&mut self, by: Step) {
+        for (_, at) in self.by_ticket.values_mut() {
+            *at = *at + by;
+        }
+        self.by_place = self.by_ticket.iter().map(|(ticket, (place, at))| (*place, *at, *ticket)).collect();
+    }
+
     fn earliest(&self, place: u32) -> Option<Timestamp> {
         let from = (place, Timestamp::MIN, Ticket(0));
         self.by_place.range(from..).next().filter(|(p, ..)| *p == place).map(|(_, at, _)| *at)
@@ -104,7 +116,7 @@ impl Machine {
     /// From a recovered state. What waits in the outbox is due at once.
     pub fn restore(state: State, zones: Zones) -> Self {
         let mut machine = Self {
-            wheel: Wheel::new(state.core.alive.unwrap_or(Timestamp::MIN)),
+            wheel: Wheel::new(state.core.hearing.steady(state.core.alive.unwrap_or(Timestamp::MIN))),
             lanes: Lanes::restore(&state.core.outbox),
             state,
             calendars: Calendars::new(zones),
@@ -115,10 +127,15 @@ impl Machine {
             deaf_since: None,
             began_at: None,
             reload: None,
+            behind: None,
         };
+        let stepped = machine.state.core.hearing.stepped();
         for place in 0..machine.state.beats.places() {
-            if let Some(heartbeat) = machine.state.beats.at(place).map(|beat| beat.heartbeat.clone()) {
-                machine.calendars.prepare(&heartbeat);
+            if let Some(beat) = machine.state.beats.at(place) {
+                if beat.stepped != stepped {
+                    machine.behind = Some(0);
+                }
+                machine.calendars.prepare(&beat.heartbeat);
                 machine.rearm(place);
             }
         }
@@ -132,28 +149,19 @@ impl Machine {
 
     /// The next instant at which [`Event::Tick`] has something to do; in the past when it has now.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        if self.reload.is_some() {
+        if self.reload.is_some() || self.behind.is_some() {
             return Some(Timestamp::MIN);
         }
         let deadline = self.wheel.next_due().filter(|_| self.hearing);
-        [deadline, self.lanes.next_due()].into_iter().flatten().min()
+        let steady = [deadline, self.lanes.next_due()].into_iter().flatten().min();
+        steady.map(|steady| self.state.core.hearing.wall(steady))
     }
 
     /// Decides what an event means, and makes it true.
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Transition {
         let mut out = Transition::default();
         out.reply = match event {
-            Event::Began { life, version } => {
-                self.life = life;
-                self.issued = 0;
-                self.began_at = Some(now);
-                if let Some(last_mark) = self.state.core.alive {
-                    self.deaf_since = Some(now);
-                    self.was_deaf(last_mark, now, &mut out);
-                }
-                self.commit(Record::Began { at: now, life, version }, &mut out);
-                Reply::Done
-            }
+            Event::Began { life, version, boot } => self.began(life, version, boot, now, &mut out),
             Event::Hearing => {
                 self.hearing = true;
                 if let Some(from) = self.deaf_since.take() {
@@ -174,7 +182,13 @@ impl Machine {
                 self.commit(Record::Blind { at: now, window }, &mut out);
                 Reply::Done
             }
+            Event::Stepped(by) => {
+                self.stepped(by, now, &mut out);
+                self.go_on_with_step(now, &mut out);
+                Reply::Done
+            }
             Event::Tick => {
+                self.go_on_with_step(now, &mut out);
                 self.go_on_with_reload(now, &mut out);
                 self.pass_deadlines(now, &mut out);
                 Reply::Done
@@ -210,6 +224,27 @@ impl Machine {
     fn fresh_id(&mut self) -> Uuid {
         self.issued += 1;
         self.life.id(self.issued)
+    }
+
+    fn began(
+        &mut self,
+        life: Life,
+        version: String,
+        boot: Option<Boot>,
+        now: Timestamp,
+        out: &mut Transition,
+    ) -> Reply {
+        self.life = life;
+        self.issued = 0;
+        self.began_at = Some(now);
+        if let Some(last_mark) = self.state.core.alive {
+            let step = self.stepped_meanwhile(last_mark, boot, now);
+            self.deaf_since = Some(now - step);
+            self.was_deaf(last_mark, now - step, out);
+            self.stepped(step, now, out);
+        }
+        self.commit(Record::Began { at: now, life, version, boot }, out);
+        Reply::Done
     }
 
     fn was_deaf(&mut self, from: Timestamp, to: Timestamp, out: &mut Transition) {

@@ -18,20 +18,40 @@ use crate::model::incident::{Alert, BlindWindow, Cause, Reason};
 use crate::model::ping::{Body, Method, PingKind};
 use crate::model::run::{OpenRun, Outcome};
 use crate::model::settings::Settings;
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::{Boot, Span, Step, Timestamp};
 
 /// One fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
     /// The process began to live.
-    Began { at: Timestamp, life: Life, version: String },
+    Began {
+        at: Timestamp,
+        life: Life,
+        version: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boot: Option<Boot>,
+    },
     /// It lived at this instant.
     Alive { at: Timestamp },
     /// It ended in good order.
     Stopped { at: Timestamp },
     /// Pings could not be heard.
     Blind { at: Timestamp, window: BlindWindow },
+    /// The wall clock was set; `window` when that is told to people.
+    Stepped {
+        at: Timestamp,
+        by: Step,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<BlindWindow>,
+    },
+    /// The wall clock was set back, and a calendar's next due is another.
+    Rescheduled {
+        at: Timestamp,
+        slug: Slug,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<Timestamp>,
+    },
     /// Settings and channels took effect.
     Configured { at: Timestamp, settings: Box<Settings>, channels: Arc<[Channel]> },
     /// A heartbeat appeared, came back, or changed.
@@ -267,6 +287,8 @@ impl Record {
             | Self::Alive { at }
             | Self::Stopped { at }
             | Self::Blind { at, .. }
+            | Self::Stepped { at, .. }
+            | Self::Rescheduled { at, .. }
             | Self::Configured { at, .. }
             | Self::Renamed { at, .. }
             | Self::Removed { at, .. }

@@ -182,6 +182,7 @@ impl Machine {
     /// Looks at one place after all declarations: who is not declared leaves, who was made by the API
     /// takes the defaults as they are now.
     fn sweep(&mut self, place: u32, progress: &mut Progress, now: Timestamp, out: &mut Transition) {
+        self.go_along(place, now, out);
         let Some(beat) = self.beat(place) else { return };
         let seen = progress.seen.get(place as usize).copied().unwrap_or(false);
         if beat.removed_at.is_none() && !seen {
@@ -224,6 +225,9 @@ impl Machine {
     ) -> bool {
         let heartbeat = &self.with_own_uuid(heartbeat, out);
         self.calendars.prepare(heartbeat);
+        if let Some(place) = self.state.find(heartbeat.slug.as_str()) {
+            self.go_along(place, now, out);
+        }
         let known = self.state.find(heartbeat.slug.as_str()).and_then(|place| self.beat(place));
         let was_paused = known.is_some_and(|beat| beat.heartbeat.paused);
         let declared = match known {
@@ -318,6 +322,7 @@ impl Machine {
     }
 
     pub(super) fn remove(&mut self, place: u32, now: Timestamp, out: &mut Transition) {
+        self.go_along(place, now, out);
         let Some(beat) = self.beat(place).filter(|beat| beat.removed_at.is_none()) else { return };
         let slug = beat.heartbeat.slug.clone();
         self.resolve(place, Reason::Removed, None, now, now, out);
@@ -333,6 +338,7 @@ impl Machine {
         now: Timestamp,
         out: &mut Transition,
     ) {
+        self.go_along(place, now, out);
         let Some(slug) = self.beat(place).map(|beat| beat.heartbeat.slug.clone()) else { return };
         self.resolve(place, Reason::Paused, None, now, now, out);
         self.commit(Record::Paused { at: now, slug, until }, out);

@@ -233,7 +233,8 @@ impl Machine {
             DeliveryState::Waiting { .. } => {
                 // Before it go those that wait for the same heartbeat and channel: they are hurried too.
                 for number in self.lanes.hurry_queue(&delivery) {
-                    if let Some(give_up_at) = self.state.core.outbox.get(&number).map(|d| d.give_up_at) {
+                    let give_up_at = self.state.delivery_mut(number).map(|delivery| delivery.give_up_at);
+                    if let Some(give_up_at) = give_up_at {
                         self.commit(Record::Retried { at: now, number, give_up_at }, out);
                     }
                 }

@@ -16,7 +16,7 @@ use crate::model::delivery::Delivery;
 use crate::model::id::{DeliveryId, Slug};
 use crate::model::ping::Target;
 use crate::model::settings::Settings;
-use crate::model::time::Timestamp;
+use crate::model::time::{Boot, Timestamp};
 
 /// Ended deliveries that are remembered.
 pub(crate) const ENDED_MAX: usize = 1_000;
@@ -33,6 +33,9 @@ pub struct Core {
     /// Whether it lives but does not hear yet, or no more: what is decided then proves no hearing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deaf: bool,
+    /// The start of the machine in which the last process began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<Boot>,
     /// When it could hear.
     pub hearing: Hearing,
     /// The number of the next delivery.
@@ -50,6 +53,7 @@ impl Default for Core {
             channels: Arc::from([]),
             alive: None,
             deaf: false,
+            boot: None,
             hearing: Hearing::default(),
             next_delivery: 1,
             outbox: BTreeMap::new(),
@@ -148,6 +152,31 @@ impl State {
             .range::<str, _>((from, Unbounded))
             .filter_map(|(_, place)| self.beats.at(*place))
             .filter(|beat| beat.removed_at.is_none())
+    }
+
+    /// The heartbeat at a place, to be changed: it has gone along with the wall clock.
+    pub(crate) fn beat_mut(&mut self, place: u32) -> Option<&mut Beat> {
+        let stepped = self.core.hearing.stepped();
+        let beat = self.beats.at_mut(place)?;
+        beat.go_along(stepped);
+        Some(beat)
+    }
+
+    /// The waiting delivery of this number, to be changed: it has gone along with the wall clock.
+    pub(crate) fn delivery_mut(&mut self, number: u64) -> Option<&mut Delivery> {
+        let delivery = Arc::make_mut(self.core.outbox.get_mut(&number)?);
+        delivery.go_along(self.core.hearing.stepped());
+        Some(delivery)
+    }
+
+    /// Lets everything go along with the wall clock, so that two states that say the same are the same.
+    pub fn go_along(&mut self) {
+        for place in 0..self.beats.places() {
+            self.beat_mut(place);
+        }
+        for number in self.core.outbox.keys().copied().collect::<Vec<_>>() {
+            self.delivery_mut(number);
+        }
     }
 
     /// A delivery, waiting or ended.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::channel::ChannelName;
 use crate::model::id::{DeliveryId, IncidentId, Slug};
 use crate::model::incident::Alert;
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::{Span, Step, Timestamp};
 
 /// One alert to one channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Delivery {
     pub queued_at: Timestamp,
     /// From when on a failure is final.
     pub give_up_at: Timestamp,
+    /// The steps of the wall clock that its next attempt and its end have gone along with.
+    #[serde(default, skip_serializing_if = "Step::is_zero")]
+    pub stepped: Step,
     /// Where it stands.
     pub state: DeliveryState,
     /// How often it was tried.
@@ -47,6 +50,25 @@ pub struct Delivery {
 impl Delivery {
     /// Most attempts that are remembered.
     pub const ATTEMPTS_MAX: usize = 20;
+
+    /// Goes along with the wall clock: what waits keeps its distance.
+    pub(crate) fn go_along(&mut self, stepped: Step) {
+        let by = stepped - self.stepped;
+        self.stepped = stepped;
+        if let DeliveryState::Waiting { next_at } = &mut self.state {
+            *next_at = *next_at + by;
+            self.give_up_at = self.give_up_at + by;
+        }
+    }
+
+    /// As it is by the wall clock after these steps.
+    pub(crate) fn gone_along(self: &Arc<Self>, stepped: Step) -> Arc<Self> {
+        let mut delivery = self.clone();
+        if delivery.stepped != stepped {
+            Arc::make_mut(&mut delivery).go_along(stepped);
+        }
+        delivery
+    }
 }
 
 /// Where a delivery stands.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
+use uuid::Uuid;
 
 /// Length of a second, minute, hour and day in milliseconds.
 const SECOND: i64 = 1_000;
@@ -68,6 +69,20 @@ impl Sub<Span> for Timestamp {
     type Output = Self;
     fn sub(self, span: Span) -> Self {
         Self::from_millis(self.0.saturating_sub(span.0))
+    }
+}
+
+impl Add<Step> for Timestamp {
+    type Output = Self;
+    fn add(self, step: Step) -> Self {
+        Self::from_millis(self.0.saturating_add(step.0))
+    }
+}
+
+impl Sub<Step> for Timestamp {
+    type Output = Self;
+    fn sub(self, step: Step) -> Self {
+        Self::from_millis(self.0.saturating_sub(step.0))
     }
 }
 
@@ -159,6 +174,64 @@ impl Span {
     pub const fn to_std(self) -> std::time::Duration {
         std::time::Duration::from_millis(self.0.unsigned_abs())
     }
+}
+
+/// How far a wall clock was set: on, or back when negative. Written as milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Serialize, Deserialize)]
+pub struct Step(i64);
+
+impl Step {
+    /// Not at all.
+    pub const ZERO: Self = Self(0);
+
+    /// From milliseconds.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// The step that leads from one instant to the other.
+    pub const fn between(from: Timestamp, to: Timestamp) -> Self {
+        Self(to.0.saturating_sub(from.0))
+    }
+
+    /// Milliseconds.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// How far, whichever way.
+    pub const fn length(self) -> Span {
+        Span::from_millis(self.0.saturating_abs())
+    }
+
+    /// Whether nothing was set.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl Add for Step {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl Sub for Step {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+/// One start of the machine, by which steps of the wall clock show that were made while overdue was not running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// The kernel's name for it.
+    pub id: Uuid,
+    /// When it was, by the wall clock as it goes now: its time less the time since.
+    pub at: Timestamp,
 }
 
 /// As a person writes it: `1d 2h`, `1h 30m`, `24h`, `90s`, `250ms`, `0s`; the two largest units that matter.

@@ -28,7 +28,7 @@ use overdue::model::delivery::{Delivery, DeliveryState, Verdict};
 use overdue::model::id::DeliveryId;
 use overdue::model::incident::Alert;
 use overdue::model::schedule::Zones;
-use overdue::model::time::Timestamp;
+use overdue::model::time::{Step, Timestamp};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
@@ -111,6 +111,7 @@ fn delivery(number: u64, payload: &Value, template: Option<&str>) -> Delivery {
         template: template.map(Into::into),
         queued_at: Timestamp::from_millis(0),
         give_up_at: Timestamp::from_millis(0),
+        stepped: Step::ZERO,
         state: DeliveryState::Waiting { next_at: Timestamp::from_millis(0) },
         tries: 0,
         attempts: Vec::new(),

@@ -59,7 +59,7 @@ pub(crate) fn alerts() -> Vec<Value> {
             }
         }
     };
-    tell(Event::Began { life: Life(Uuid::from_u128(3)), version: String::new() }, now);
+    tell(Event::Began { life: Life(Uuid::from_u128(3)), version: String::new(), boot: None }, now);
     let heartbeats = [
         heartbeat("full", Timing::Interval(Span::from_secs(3_600)), true),
         heartbeat("sparse", Timing::Cron(Expressions::one("0 0 1 1 *")), false),

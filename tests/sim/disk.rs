@@ -262,6 +262,9 @@ pub(crate) fn replay(records: &[Arc<Record>]) -> State {
 
 /// All that a state says is the same.
 pub(crate) fn assert_same(found: &State, told: &State) {
+    let (mut found, mut told) = (found.clone(), told.clone());
+    found.go_along();
+    told.go_along();
     assert_eq!(found.core, told.core, "the journal says something else");
     let beats = found.beats.iter().eq(told.beats.iter());
     assert!(beats, "the journal says something else of a heartbeat");
@@ -273,7 +276,7 @@ pub(crate) fn assert_starts(state: State, now: Ms) {
     let mut machine = Machine::restore(state, Zones::bundled());
     let now = crate::world::at(now);
     let life = Life(uuid::Uuid::from_u128(u128::MAX));
-    machine.handle(Event::Began { life, version: String::new() }, now);
+    machine.handle(Event::Began { life, version: String::new(), boot: None }, now);
     machine.handle(Event::Hearing, now);
     machine.handle(Event::Tick, now + Span::from_secs(300));
 }

@@ -302,7 +302,7 @@ impl World {
         if let Some(mark) = self.mark() {
             self.blind(mark, self.now);
         }
-        self.handle(Event::Began { life, version: "sim".to_owned() });
+        self.handle(Event::Began { life, version: "sim".to_owned(), boot: None });
         self.reload();
     }
 

@@ -20,7 +20,7 @@ use crate::model::channel::ChannelName;
 use crate::model::delivery::{Attempt, Delivery, DeliveryState, Verdict};
 use crate::model::id::{DeliveryId, IncidentId, Slug};
 use crate::model::incident::Alert;
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::{Span, Step, Timestamp};
 
 /// A courier whose reports and targets are at hand.
 struct House {
@@ -102,6 +102,7 @@ fn delivery(number: u64, channel: &str) -> Delivery {
         template: None,
         queued_at: Timestamp::from_millis(0),
         give_up_at: Timestamp::from_millis(1_000),
+        stepped: Step::ZERO,
         state: DeliveryState::Waiting { next_at: Timestamp::from_millis(0) },
         tries: 0,
         attempts: Vec::new(),

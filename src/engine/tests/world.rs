@@ -218,14 +218,14 @@ impl World {
 
     /// Sends a ping from a task of its own.
     pub(super) fn send(&self, name: &str, kind: PingKind) -> Pending<Reply> {
-        let (handle, ping) = (self.handle.clone(), self.ping(name, kind));
-        Pending(tokio::spawn(async move { handle.ping(ping).await }))
+        let (handle, ping, frame) = (self.handle.clone(), self.ping(name, kind), self.handle.stamp().frame);
+        Pending(tokio::spawn(async move { handle.ping(ping, frame).await }))
     }
 
     /// Puts a ping into the mailbox before it returns.
     pub(super) fn send_now(&self, name: &str, kind: PingKind) -> Pending<Reply> {
-        let (handle, ping) = (self.handle.clone(), self.ping(name, kind));
-        let mut future = Box::pin(async move { handle.ping(ping).await });
+        let (handle, ping, frame) = (self.handle.clone(), self.ping(name, kind), self.handle.stamp().frame);
+        let mut future = Box::pin(async move { handle.ping(ping, frame).await });
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         match future.as_mut().poll(&mut context) {
             std::task::Poll::Ready(answer) => Pending(tokio::spawn(async move { answer })),

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::engine::clock::{Frame, Stamp};
 use crate::engine::handle::{JournalHealth, Refused};
 use crate::http::seam::Engine;
 use crate::http::serve::Listener;
@@ -72,7 +73,8 @@ impl Desk {
     fn new() -> Self {
         let mut machine = Machine::restore(State::default(), Zones::bundled());
         let at = Timestamp::from_millis(NOON);
-        machine.handle(Event::Began { life: Life(Uuid::from_u128(1)), version: "0".to_owned() }, at);
+        machine
+            .handle(Event::Began { life: Life(Uuid::from_u128(1)), version: "0".to_owned(), boot: None }, at);
         machine.handle(Event::Hearing, at);
         let settings = Settings { namespace: namespace(KEY), ..Settings::default() };
         let draft = Draft::new(Timing::Interval(Span::from_secs(86_400)));
@@ -136,7 +138,11 @@ impl Engine for Desk {
         Timestamp::from_millis(self.0.clock.load(Ordering::SeqCst))
     }
 
-    async fn ping(&self, ping: Ping) -> Result<Reply, Refused> {
+    fn stamp(&self) -> Stamp {
+        Stamp { at: self.now(), frame: Frame::default() }
+    }
+
+    async fn ping(&self, ping: Ping, _frame: Frame) -> Result<Reply, Refused> {
         self.refused()?;
         let reply = self.tell(Event::Ping(Box::new(ping.clone())));
         if reply == Reply::Taken {
@@ -149,7 +155,7 @@ impl Engine for Desk {
         Ok(reply)
     }
 
-    fn hear(&self, target: Target, at: Timestamp) -> Result<Heard, Refused> {
+    fn hear(&self, target: Target, Stamp { at, .. }: Stamp) -> Result<Heard, Refused> {
         self.refused()?;
         let ticket = Ticket(self.0.tickets.fetch_add(1, Ordering::SeqCst));
         self.tell(Event::Heard { ticket, target, at });

@@ -113,7 +113,7 @@ impl Desk {
         self.lives += 1;
         // All low bits set: counting on from here goes down.
         let life = Life(Uuid::from_u128(self.lives << 64 | 0xFFFF));
-        self.handle(Event::Began { life, version: "test".to_owned() });
+        self.handle(Event::Began { life, version: "test".to_owned(), boot: None });
         self.reload_same();
     }
 

@@ -114,7 +114,8 @@ pub struct DeliveryFilter {
 impl View<'_> {
     /// One delivery.
     pub fn delivery(&self, id: DeliveryId) -> Option<DeliveryView> {
-        self.machine.state.delivery(id).map(|delivery| DeliveryView::new(delivery))
+        let stepped = self.machine.state.core.hearing.stepped();
+        self.machine.state.delivery(id).map(|delivery| DeliveryView::new(&delivery.gone_along(stepped)))
     }
 
     /// The deliveries that were queued before the one of this number, newest first.
@@ -125,7 +126,7 @@ impl View<'_> {
         limit: usize,
     ) -> Page<DeliveryView, u64> {
         let core = &self.machine.state.core;
-        let before = before.unwrap_or(u64::MAX);
+        let (before, stepped) = (before.unwrap_or(u64::MAX), core.hearing.stepped());
         let mut ended: Vec<&Arc<Delivery>> = core.ended.iter().filter(|d| d.number < before).collect();
         ended.sort_unstable_by_key(|delivery| std::cmp::Reverse(delivery.number));
         let mut ended = ended.into_iter().peekable();
@@ -138,7 +139,7 @@ impl View<'_> {
         let weight = |delivery: &&Arc<Delivery>| delivery.attempts.len() * ATTEMPT_BYTES;
         let page = gather(newest_first, limit, |d| d.number, |d| filter.lets_through(d), weight);
         Page {
-            items: page.items.into_iter().map(|d| DeliveryView::new(d)).collect(),
+            items: page.items.into_iter().map(|d| DeliveryView::new(&d.gone_along(stepped))).collect(),
             next: page.next,
             bytes: 0,
         }

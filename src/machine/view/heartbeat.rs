@@ -105,17 +105,18 @@ pub struct HeartbeatView {
 impl View<'_> {
     /// A heartbeat by slug or UUID, with the fingerprint of what is said of it.
     pub fn edition(&self, name: &str) -> Option<(HeartbeatView, Edition)> {
-        self.find(name).map(|beat| (self.show(beat), Edition::of(beat)))
+        self.find(name).map(|beat| (self.show(&beat), Edition::of(&beat)))
     }
 
     /// What the API was told of a heartbeat, to be changed, with its fingerprint and its slug.
     pub fn draft(&self, name: &str) -> Option<(Slug, Option<Draft>, Edition)> {
         let beat = self.find(name)?;
         let told = if beat.source == Source::Api { beat.draft.as_deref().cloned() } else { None };
-        Some((beat.heartbeat.slug.clone(), told, Edition::of(beat)))
+        Some((beat.heartbeat.slug.clone(), told, Edition::of(&beat)))
     }
 
     pub(super) fn show(&self, beat: &Beat) -> HeartbeatView {
+        let beat = &*beat.gone_along(self.machine.state.core.hearing.stepped());
         let heartbeat = &beat.heartbeat;
         let base_url = self.base_url();
         let calendar = heartbeat.timing.interval().is_none();

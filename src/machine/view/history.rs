@@ -114,7 +114,8 @@ impl View<'_> {
         bodies: bool,
     ) -> Option<Page<PingView, u64>> {
         let weight = |ping: &&PingEntry| kept_bytes(ping.body.as_ref(), bodies);
-        let kept = self.find(name)?.history.as_ref().map(|history| &history.pings);
+        let beat = self.find(name)?;
+        let kept = beat.history.as_ref().map(|history| &history.pings);
         let older = kept.into_iter().flatten().rev().filter(|ping| before.is_none_or(|n| ping.number < n));
         let page = gather(older, limit, |ping| ping.number, |_| true, weight);
         let items = page.items.into_iter().map(|ping| PingView::new(ping, bodies)).collect();
@@ -137,9 +138,9 @@ impl View<'_> {
         let older = |run: &AnyRun<'_>| after.is_none_or(|after| run.place() < after);
         let mut runs: Vec<AnyRun<'_>> = open.chain(ended).filter(older).collect();
         runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.place()));
-        let weight = |run: &AnyRun<'_>| kept_bytes(run.body(beat), bodies);
+        let weight = |run: &AnyRun<'_>| kept_bytes(run.body(&beat), bodies);
         let page = gather(runs.into_iter(), limit, AnyRun::place, |_| true, weight);
-        let items = page.items.into_iter().map(|run| run.show(beat, bodies)).collect();
+        let items = page.items.into_iter().map(|run| run.show(&beat, bodies)).collect();
         Some(Page { items, next: page.next, bytes: page.bytes })
     }
 }

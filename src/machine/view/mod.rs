@@ -1,6 +1,8 @@
 //! Read-only answers for the API and the page: one shape per noun. Rendering them decides nothing. The
 //! comments on their fields are the API's description of them.
 
+use std::borrow::Cow;
+
 use crate::machine::Machine;
 use crate::machine::beat::Beat;
 use crate::model::heartbeat::{Declaration, Status};
@@ -73,7 +75,7 @@ impl Machine {
 impl<'a> View<'a> {
     /// One heartbeat, by slug or UUID.
     pub fn heartbeat(&self, name: &str) -> Option<HeartbeatView> {
-        self.find(name).map(|beat| self.show(beat))
+        self.find(name).map(|beat| self.show(&beat))
     }
 
     /// The slug of a heartbeat, by slug or UUID, also of one that has left and is remembered.
@@ -118,7 +120,7 @@ impl<'a> View<'a> {
     fn lets_through(&self, filter: &Filter, q: Option<&str>, beat: &Beat) -> bool {
         let heartbeat = &beat.heartbeat;
         let has = |text: &str| q.is_none_or(|q| text.to_lowercase().contains(q));
-        filter.status.is_none_or(|wanted| beat.status(self.now) == wanted)
+        filter.status.is_none_or(|wanted| self.status(beat) == wanted)
             && filter.tag.as_ref().is_none_or(|wanted| heartbeat.tags.contains(wanted))
             && filter.host.as_deref().is_none_or(|wanted| heartbeat.host.as_deref() == Some(wanted))
             && (has(heartbeat.slug.as_str())
@@ -128,12 +130,21 @@ impl<'a> View<'a> {
                 || heartbeat.host.as_deref().is_some_and(has))
     }
 
-    fn find(&self, name: &str) -> Option<&'a Beat> {
+    /// How a heartbeat stands, which may not have gone along yet with a step of the wall clock.
+    fn status(&self, beat: &Beat) -> Status {
+        let by = self.machine.state.core.hearing.stepped() - beat.stepped;
+        let goes_along = beat.heartbeat.timing.interval().is_some();
+        beat.status(if goes_along { self.now - by } else { self.now })
+    }
+
+    fn find(&self, name: &str) -> Option<Cow<'a, Beat>> {
         let target = match parse_uuid(name) {
             Some(uuid) => Target::Uuid(uuid),
             None => Target::Slug(Slug::new(name).ok()?),
         };
-        self.machine.beat(self.machine.state.find_living(&target)?)
+        let state = &self.machine.state;
+        let beat = self.machine.beat(state.find_living(&target)?)?;
+        Some(beat.gone_along(state.core.hearing.stepped()))
     }
 
     fn base_url(&self) -> &'a str {

@@ -63,7 +63,7 @@ impl View<'_> {
             let Some(beat) = living.next() else { break };
             counts.total += 1;
             counts.running += u64::from(!beat.open_runs.is_empty());
-            *match beat.status(self.now) {
+            *match self.status(beat) {
                 Status::New => &mut counts.new,
                 Status::Up => &mut counts.up,
                 Status::Late => &mut counts.late,

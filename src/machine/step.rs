@@ -1,0 +1,93 @@
+//! What a step of the wall clock means: what is a distance from something keeps it, what has a place on the clock
+//! stays there, and one who was set back before an occurrence waits for it again. Worked off a piece a turn.
+
+use crate::machine::beat::Beat;
+use crate::machine::record::Record;
+use crate::machine::{Machine, TURN, Transition};
+use crate::model::incident::{BlindWindow, Blindness};
+use crate::model::time::{Boot, Span, Step, Timestamp};
+
+/// What a step must exceed to be told to people as a blind window.
+const TOLD: Span = Span::from_secs(2);
+
+/// Two looks at the same clocks may differ by this much.
+const SAME: Span = Span::from_millis(10);
+
+impl Machine {
+    /// The wall clock was set, and shows `now`.
+    pub(super) fn stepped(&mut self, by: Step, now: Timestamp, out: &mut Transition) {
+        if by.is_zero() {
+            return;
+        }
+        let window = BlindWindow { from: now - by, to: now, why: Blindness::ClockStep };
+        let window = (by.length() > TOLD).then_some(window);
+        self.commit(Record::Stepped { at: now, by, window }, out);
+        self.waiting.go_along(by);
+        self.deaf_since = self.deaf_since.map(|since| since + by);
+        self.behind = Some(0);
+    }
+
+    /// How far the wall clock was set since the last life ended at `mark`: known if the machine has not been started
+    /// anew, and suspected if the clock shows less than it did.
+    pub(super) fn stepped_meanwhile(&self, mark: Timestamp, boot: Option<Boot>, now: Timestamp) -> Step {
+        let known = match (self.state.core.boot, boot) {
+            (Some(before), Some(boot)) if before.id == boot.id => Some(Step::between(before.at, boot.at)),
+            _ => None,
+        };
+        match known {
+            Some(step) if step.length() < SAME => Step::ZERO,
+            Some(step) => step,
+            None if now < mark => Step::between(mark, now),
+            None => Step::ZERO,
+        }
+    }
+
+    /// Lets the next piece of the heartbeats go along with the clock.
+    pub(super) fn go_on_with_step(&mut self, now: Timestamp, out: &mut Transition) {
+        let Some(from) = self.behind else { return };
+        let to = (from + TURN as u32).min(self.state.beats.places());
+        for place in from..to {
+            self.go_along(place, now, out);
+            self.rearm(place);
+        }
+        self.behind = (to < self.state.beats.places()).then_some(to);
+    }
+
+    /// Lets one heartbeat go along. Whoever looks at one or changes it calls this first.
+    pub(super) fn go_along(&mut self, place: u32, now: Timestamp, out: &mut Transition) {
+        let stepped = self.state.core.hearing.stepped();
+        let Some(beat) = self.beat(place).filter(|beat| beat.stepped != stepped) else { return };
+        let due = self.due_after_step(beat, stepped - beat.stepped, now);
+        if let Some(beat) = self.state.beat_mut(place)
+            && beat.due != due
+        {
+            let slug = beat.heartbeat.slug.clone();
+            self.commit(Record::Rescheduled { at: now, slug, due }, out);
+        }
+    }
+
+    /// The due of a heartbeat that has not gone along with a step yet.
+    fn due_after_step(&self, beat: &Beat, by: Step, now: Timestamp) -> Option<Timestamp> {
+        let (due, heartbeat) = (beat.due?, &beat.heartbeat);
+        if let Some(every) = heartbeat.timing.interval() {
+            let due = due + by;
+            // It may have come to lie on a day that is excluded.
+            return if heartbeat.exclude.is_empty() {
+                Some(due)
+            } else {
+                self.next_after(heartbeat, due - every)
+            };
+        }
+        if due <= now || by > Step::ZERO {
+            return Some(due);
+        }
+        // Its clock went back before what it last finished for, or has yet to come to what was missed already.
+        let again = self.due_after(
+            heartbeat,
+            beat.last_finish.map(|finish| finish.min(now)),
+            beat.counted_from.min(now),
+        );
+        let again = again.filter(|again| *again > now).or_else(|| self.next_after(heartbeat, now));
+        again.map(|again| again.min(due))
+    }
+}
