@@ -34,8 +34,8 @@ impl State {
                 self.core.hearing.add(*window);
                 self.core.deaf = false;
             }
-            Record::Stepped { by, window, .. } => {
-                self.core.hearing.step(*by, *window);
+            Record::Stepped { at, by, told } => {
+                self.core.hearing.step(*by, *at, *told);
                 if let Some(boot) = &mut self.core.boot {
                     boot.at = boot.at + *by;
                 }

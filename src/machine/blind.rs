@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::incident::BlindWindow;
+use crate::model::incident::{BlindWindow, Blindness};
 use crate::model::time::{Span, Step, Timestamp};
 
 /// The longest settling time.
@@ -46,9 +46,12 @@ struct Window {
     /// All steps of the wall clock until its end; its own among them, if it is one.
     #[serde(default, skip_serializing_if = "Step::is_zero")]
     stepped: Step,
-    /// How far the wall clock was set, if it is a step. Only its small part that was real time hides anything.
+    /// How far the wall clock was set, if it is a step.
     #[serde(default, skip_serializing_if = "Step::is_zero")]
     step: Step,
+    /// A step that is too small to be told: it moves no deadline, it only tells how the wall clock went.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    small: bool,
 }
 
 impl Window {
@@ -104,16 +107,15 @@ impl Hearing {
             last.blind.to = blind.to;
             return;
         }
-        self.push(Window { blind, heard_ms, stepped: self.stepped, step: Step::ZERO });
+        self.push(Window { blind, heard_ms, stepped: self.stepped, step: Step::ZERO, small: false });
     }
 
-    /// Takes note of a step of the wall clock, and of how it is told if it is large enough for that.
-    pub(crate) fn step(&mut self, by: Step, told: Option<BlindWindow>) {
+    /// Takes note of a step of the wall clock, which shows `to` now, and of whether it is told to people.
+    pub(crate) fn step(&mut self, by: Step, to: Timestamp, told: bool) {
         self.stepped = self.stepped + by;
-        if let Some(blind) = told {
-            let heard_ms = self.heard_ms(blind.to);
-            self.push(Window { blind, heard_ms, stepped: self.stepped, step: by });
-        }
+        let blind = BlindWindow { from: to - by, to, why: Blindness::ClockStep };
+        let heard_ms = self.heard_ms(to);
+        self.push(Window { blind, heard_ms, stepped: self.stepped, step: by, small: !told });
     }
 
     fn heard_ms(&self, at: Timestamp) -> i64 {
@@ -123,9 +125,12 @@ impl Hearing {
     fn push(&mut self, window: Window) {
         let heard_ms = window.heard_ms;
         self.windows.push_back(window);
-        while self.windows.len() > NAMED
-            && self.windows.front().is_some_and(|w| heard_ms - w.heard_ms > SETTLE_MAX.as_millis())
+        let mut named = self.windows.iter().filter(|window| !window.small).count();
+        while let Some(first) = self.windows.front()
+            && heard_ms - first.heard_ms > SETTLE_MAX.as_millis()
+            && (first.small || named > NAMED)
         {
+            named -= usize::from(!first.small);
             self.windows.pop_front();
         }
         if self.windows.len() > REMEMBERED {
@@ -172,7 +177,7 @@ impl Hearing {
     /// Where windows move what passes at this instant to, all on the steady clock.
     fn moved(&self, passes: Timestamp, settle: Span, keeps: Keeps) -> Option<Timestamp> {
         let first = self.windows.partition_point(|window| window.end() + settle <= passes);
-        let touches = |window: &&Window| keeps == Keeps::Place || window.step.is_zero();
+        let touches = |w: &&Window| w.step.is_zero() || keeps == Keeps::Place && !w.small;
         let mut windows = self.windows.range(first..).filter(touches);
         let mut last = windows.next().filter(|first| first.start() <= passes)?;
         let target = last.heard_ms + settle.as_millis();
@@ -188,7 +193,8 @@ impl Hearing {
     /// The newest windows that ended after `since`, oldest first, at most ten.
     pub fn since(&self, since: Timestamp) -> Vec<BlindWindow> {
         let since = self.steady(since);
-        let newest = self.windows.iter().rev().take_while(|window| window.end() > since).take(NAMED);
+        let newest = self.windows.iter().rev().take_while(|window| window.end() > since);
+        let newest = newest.filter(|window| !window.small).take(NAMED);
         let mut named: Vec<BlindWindow> = newest.map(|window| window.blind).collect();
         named.reverse();
         named
@@ -198,7 +204,6 @@ impl Hearing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::incident::Blindness;
 
     fn at(secs: i64) -> Timestamp {
         Timestamp::from_millis(secs * 1_000)

@@ -38,12 +38,12 @@ pub enum Record {
     Stopped { at: Timestamp },
     /// Pings could not be heard.
     Blind { at: Timestamp, window: BlindWindow },
-    /// The wall clock was set; `window` when that is told to people.
+    /// The wall clock was set, and shows `at` now; `told` when that is a blind window for people.
     Stepped {
         at: Timestamp,
         by: Step,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        window: Option<BlindWindow>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        told: bool,
     },
     /// The wall clock was set back, and a calendar's next due is another.
     Rescheduled {

@@ -4,7 +4,6 @@
 use crate::machine::beat::Beat;
 use crate::machine::record::Record;
 use crate::machine::{Machine, TURN, Transition};
-use crate::model::incident::{BlindWindow, Blindness};
 use crate::model::time::{Boot, Span, Step, Timestamp};
 
 /// What a step must exceed to be told to people as a blind window.
@@ -19,9 +18,7 @@ impl Machine {
         if by.is_zero() {
             return;
         }
-        let window = BlindWindow { from: now - by, to: now, why: Blindness::ClockStep };
-        let window = (by.length() > TOLD).then_some(window);
-        self.commit(Record::Stepped { at: now, by, window }, out);
+        self.commit(Record::Stepped { at: now, by, told: by.length() > TOLD }, out);
         self.waiting.go_along(by);
         self.deaf_since = self.deaf_since.map(|since| since + by);
         self.behind = Some(0);

@@ -66,6 +66,7 @@ impl World {
             225..=244 => self.receivers_answer(act.how),
             245..=246 => self.lose_or_find_a_channel(),
             247..=250 => self.request(who, act.how, long),
+            251..=252 => self.step(step_of(act.how, long)),
             _ => self.sync(),
         }
         self.stepped();
@@ -150,6 +151,10 @@ impl World {
 
     fn come_back(&mut self, long: Ms) {
         self.now += long;
+        if long % 7 == 0 {
+            // It was set while nobody looked, perhaps with the machine started anew.
+            self.step_unseen(step_of((long / 7) as u8, long), long % 2 == 0);
+        }
         self.begin();
         self.now += long % 3 * SECOND;
         self.hear();
@@ -185,6 +190,19 @@ impl World {
         self.reload();
         self.pass(self.now);
     }
+}
+
+/// How far the wall clock is set: a little, or by days, whichever way.
+fn step_of(how: u8, long: Ms) -> Ms {
+    let by = match how % 8 {
+        0 => long % 100,
+        1 => long % 2_000,
+        2 | 3 => long,
+        4 | 5 => long * 60,
+        6 => HOUR,
+        _ => long * 1_000,
+    };
+    if how < 128 { -by } else { by }
 }
 
 fn says(how: u8) -> Says {

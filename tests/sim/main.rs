@@ -6,6 +6,7 @@ mod acts;
 mod chance;
 mod check;
 mod disk;
+mod ears;
 mod exhaustive;
 mod model;
 mod rules;

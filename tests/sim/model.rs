@@ -2,10 +2,9 @@
 //! contract alone. It keeps everything that ever happened and looks through all of it for each answer.
 //! It never looks into the machine, and must never be mended to agree with it but by the contract's words.
 
+use crate::ears::Ears;
 use crate::rules::{Ms, Rules, Says, Timing};
 
-/// The longest settling time: five minutes.
-const SETTLE_MAX: Ms = 300_000;
 /// Ended runs that are kept.
 const KEEP_RUNS: usize = 100;
 /// Open runs at the most.
@@ -82,13 +81,13 @@ pub(crate) struct Model {
     pub(crate) failures: u32,
     pub(crate) incidents: Vec<Incident>,
     pub(crate) alerts: Vec<Alert>,
-    windows: Vec<(Ms, Ms)>,
+    pub(crate) ears: Ears,
     /// A ping was heard at this instant, and its body is on its way.
     pub(crate) heard: Option<Ms>,
 }
 
 impl Model {
-    pub(crate) fn declared(rules: Rules, now: Ms, windows: &[(Ms, Ms)]) -> Self {
+    pub(crate) fn declared(rules: Rules, now: Ms, ears: &Ears) -> Self {
         let mut model = Self {
             rules,
             now,
@@ -106,7 +105,7 @@ impl Model {
             failures: 0,
             incidents: Vec::new(),
             alerts: Vec::new(),
-            windows: windows.to_vec(),
+            ears: ears.clone(),
             heard: None,
         };
         model.count_due_from(now);
@@ -132,18 +131,44 @@ impl Model {
         self.incidents.last().filter(|incident| incident.resolved.is_none())
     }
 
-    /// Overdue could not hear between these instants.
-    pub(crate) fn blind(&mut self, from: Ms, to: Ms) {
-        if from < to {
-            self.windows.push((from, to));
+    /// The wall clock is set. What is a distance from something keeps it; a calendar's due keeps its place, but one
+    /// that the clock has yet to come to again, after what the heartbeat last finished for, or after now.
+    pub(crate) fn step(&mut self, by: Ms) {
+        self.ears.step(by, self.now);
+        self.now += by;
+        let waits = self.due.filter(|due| by < 0 && *due > self.now && !self.goes_along());
+        if let Some(due) = waits {
+            let again =
+                self.due_after(self.last_finish.map(|at| at.min(self.now)), self.counted_from.min(self.now));
+            let again = if again > self.now { again } else { self.next_after(self.now) };
+            self.due = Some(due.min(again));
+        }
+        let set = |at: &mut Option<Ms>| *at = at.map(|at| at + by);
+        if self.goes_along() {
+            set(&mut self.due);
+        }
+        set(&mut self.last_finish);
+        set(&mut self.paused_until);
+        set(&mut self.heard);
+        self.counted_from += by;
+        self.first_start = self.first_start.map(|(start, until)| (start + by, until + by));
+        for run in &mut self.runs {
+            if run.outcome.is_none() || run.outcome == Some(Outcome::Overran) && !run.finished {
+                run.start = run.start.map(|start| start + by);
+                run.end_by += by;
+            }
+        }
+        if let Some(incident) = self.incidents.last_mut() {
+            set(&mut incident.remind_at);
         }
     }
 
+    fn goes_along(&self) -> bool {
+        matches!(self.rules.timing, Timing::Interval(_))
+    }
+
     fn next_after(&self, t: Ms) -> Ms {
-        match self.rules.timing {
-            Timing::Interval(every) => t + every,
-            Timing::Minutes(n) => (t.div_euclid(n * 60_000) + 1) * n * 60_000,
-        }
+        self.rules.timing.next_after(t)
     }
 
     fn count_due_from(&mut self, t: Ms) {
@@ -151,24 +176,17 @@ impl Model {
         self.due = if waits { None } else { Some(self.next_after(t)) };
     }
 
-    /// Where blind windows move a deadline to.
-    fn moved(&self, deadline: Ms, settle: Ms) -> Ms {
-        let settle = settle.min(SETTLE_MAX);
-        for (i, &(from, to)) in self.windows.iter().enumerate() {
-            if from <= deadline && deadline < to + settle {
-                // It has to be heard for the settling time, from here on, in all.
-                let (mut t, mut still) = (to, settle);
-                for &(from, to) in &self.windows[i + 1..] {
-                    if from - t >= still {
-                        break;
-                    }
-                    still -= from - t;
-                    t = to;
-                }
-                return t + still;
-            }
-        }
-        deadline
+    /// The due counts from the last finish, which may have come a little early for its occurrence.
+    fn count_due(&mut self) {
+        self.count_due_from(self.anchor());
+        self.due = self.due.map(|_| self.due_after(self.last_finish, self.counted_from));
+    }
+
+    fn due_after(&self, finish: Option<Ms>, counted_from: Ms) -> Ms {
+        let next = self.next_after(finish.map_or(counted_from, |finish| finish.max(counted_from)));
+        let early = self.rules.timing.early(next);
+        let is_early = finish.is_some_and(|finish| finish >= counted_from && next - finish <= early);
+        if is_early { self.next_after(next) } else { next }
     }
 
     fn schedule_deadline(&self) -> Option<Ms> {
@@ -178,13 +196,17 @@ impl Model {
             Some((_, until)) if self.open_runs().any(|run| run.covers) => nominal.max(until),
             _ => nominal,
         };
-        Some(self.moved(put_off, self.next_after(due) - due + self.rules.grace))
+        let settle = self.next_after(due) - due + self.rules.grace;
+        Some(match self.goes_along() {
+            true => self.ears.moved_distance(put_off, settle),
+            false => self.ears.moved_place(put_off, settle),
+        })
     }
 
     /// The first open run to overrun; of several at once the oldest.
     fn run_deadline(&self) -> Option<(Ms, usize)> {
         let open = self.runs.iter().enumerate().filter(|(_, run)| run.outcome.is_none());
-        open.map(|(i, run)| (self.moved(run.end_by, self.rules.max_runtime), i)).min()
+        open.map(|(i, run)| (self.ears.moved_distance(run.end_by, self.rules.max_runtime), i)).min()
     }
 
     /// The instant at which silence becomes, or goes on being, an incident.
@@ -375,8 +397,7 @@ impl Model {
             run.covers &= run.start.is_some_and(|start| start > at);
         }
         self.first_start = self.first_start.filter(|(start, _)| *start > at);
-        let anchor = self.anchor();
-        self.count_due_from(anchor);
+        self.count_due();
         if good {
             self.failures = 0;
             self.runs.iter_mut().for_each(|run| run.counted = false);
@@ -462,7 +483,7 @@ impl Model {
         }
         let waits = self.paused || rules.await_first_ping && !self.seen;
         if waits || rules.timing != before.timing || self.due.is_none() {
-            self.count_due_from(self.anchor());
+            self.count_due();
             if self.due.is_some_and(|due| due <= at) {
                 self.count_due_from(at);
             }

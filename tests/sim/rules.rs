@@ -12,6 +12,24 @@ pub(crate) enum Timing {
     Minutes(Ms),
 }
 
+impl Timing {
+    /// The first occurrence strictly after `t`.
+    pub(crate) fn next_after(&self, t: Ms) -> Ms {
+        match self {
+            Self::Interval(every) => t + every,
+            Self::Minutes(n) => (t.div_euclid(n * 60_000) + 1) * n * 60_000,
+        }
+    }
+
+    /// How long before this occurrence a finish counts for it: a minute, or a tenth of the distance from the last.
+    pub(crate) fn early(&self, _occurrence: Ms) -> Ms {
+        match self {
+            Self::Interval(_) => -1,
+            Self::Minutes(n) => (n * 6_000).min(60_000),
+        }
+    }
+}
+
 /// How a heartbeat is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rules {

@@ -8,24 +8,27 @@ use std::sync::Arc;
 
 use overdue::machine::Machine;
 use overdue::machine::effect::Effect;
-use overdue::machine::event::{Event, Reload, Request, Ticket};
+use overdue::machine::event::{Event, Request, Ticket};
 use overdue::machine::record::Record;
 use overdue::machine::state::State;
-use overdue::model::channel::{Channel, ChannelName};
+use overdue::model::channel::ChannelName;
 use overdue::model::delivery::{Attempt, Delivery, Verdict};
 use overdue::model::heartbeat::{Declaration, Draft};
-use overdue::model::id::{DeliveryId, Life, Slug};
+use overdue::model::id::{DeliveryId, Slug};
 use overdue::model::incident::{Alert as Told, BlindWindow, Blindness};
 use overdue::model::ping::{Method, Ping, PingKind, Target};
 use overdue::model::schedule::expressions::Expressions;
 use overdue::model::schedule::{Timing as When, Zones};
 use overdue::model::settings::Settings;
-use overdue::model::time::{Span, Timestamp};
+use overdue::model::time::{Span, Step, Timestamp};
 use uuid::Uuid;
 
-use crate::disk::{Disk, Seen, Start, assert_starts, replay};
+use crate::disk::{Disk, Seen, replay};
+use crate::ears::Ears;
 use crate::model::{Alert, Model};
 use crate::rules::{Ms, Rules, Says, Timing};
+
+mod lives;
 
 /// 2026-01-01T00:00:00Z: instant 0 of every world.
 pub(crate) const EPOCH: Ms = 1_767_225_600_000;
@@ -64,7 +67,12 @@ pub(crate) struct World {
     steps: Vec<Batch>,
     disk: Option<Disk>,
     held: Vec<Effect>,
-    windows: Vec<(Ms, Ms)>,
+    /// What the journal says of when it could hear.
+    ears: Ears,
+    /// How much the wall clock shows more than real time, whether the journal knows it or not.
+    set: Ms,
+    /// The start of the machine.
+    boot: u128,
     began: Ms,
     /// Attempts that a receiver has not answered.
     pub(crate) in_flight: Vec<Arc<Delivery>>,
@@ -102,7 +110,9 @@ impl World {
             steps: Vec::new(),
             disk,
             held: Vec::new(),
-            windows: Vec::new(),
+            ears: Ears::default(),
+            set: 0,
+            boot: 1,
             began: 0,
             in_flight: Vec::new(),
             left: BTreeMap::new(),
@@ -225,8 +235,34 @@ impl World {
     }
 
     fn blind(&mut self, from: Ms, to: Ms) {
-        self.windows.push((from, to));
-        self.models.iter_mut().flatten().for_each(|model| model.blind(from, to));
+        self.ears.blind(from, to);
+        self.models.iter_mut().flatten().for_each(|model| model.ears.blind(from, to));
+    }
+
+    /// Somebody sets the wall clock while the daemon runs.
+    pub(crate) fn step(&mut self, by: Ms) {
+        self.pass(self.now);
+        self.set += by;
+        self.know_step(by);
+        self.handle(Event::Stepped(Step::from_millis(by)));
+        self.pass(self.now);
+    }
+
+    /// Somebody sets it, and the daemon does not see that.
+    pub(crate) fn step_unseen(&mut self, by: Ms, reboot: bool) {
+        self.set += by;
+        self.now += by;
+        self.boot += u128::from(reboot);
+    }
+
+    /// The clock shows `now`, and did so before it was set.
+    fn know_step(&mut self, by: Ms) {
+        self.ears.step(by, self.now);
+        self.models.iter_mut().flatten().for_each(|model| {
+            model.now = self.now;
+            model.step(by);
+        });
+        self.now += by;
     }
 
     pub(crate) fn want(&mut self, request: Request) {
@@ -293,145 +329,6 @@ impl World {
         self.handle(Event::Ping(Box::new(ping)));
     }
 
-    /// The process begins and reads its config; it does not listen yet.
-    pub(crate) fn begin(&mut self) {
-        self.lives += 1;
-        self.began = self.now;
-        // Low bits as chance may draw them.
-        let life = Life(Uuid::from_u128(self.lives << 64 | 0xA5A5));
-        if let Some(mark) = self.mark() {
-            self.blind(mark, self.now);
-        }
-        self.handle(Event::Began { life, version: "sim".to_owned(), boot: None });
-        self.reload();
-    }
-
-    /// The last instant at which the journal proves that pings were heard.
-    fn mark(&self) -> Option<Ms> {
-        let (mut mark, mut deaf) = (None, false);
-        for record in &self.records {
-            deaf = match record.as_ref() {
-                Record::Alive { .. } | Record::Blind { .. } => false,
-                Record::Began { .. } | Record::Stopped { .. } => {
-                    mark = if deaf { mark } else { mark.max(Some(ms(record.at()))) };
-                    true
-                }
-                _ => deaf,
-            };
-            if !deaf {
-                mark = mark.max(Some(ms(record.at())));
-            }
-        }
-        mark
-    }
-
-    pub(crate) fn hear(&mut self) {
-        self.hearing = true;
-        if self.began < self.now {
-            self.blind(self.began, self.now);
-        }
-        self.handle(Event::Hearing);
-        self.pass(self.now);
-    }
-
-    /// The config is read again.
-    pub(crate) fn reload(&mut self) {
-        let heartbeats: Vec<Arc<Declaration>> = self
-            .rules
-            .iter()
-            .enumerate()
-            .filter_map(|(number, rules)| {
-                rules.map(|rules| Arc::new(declaration(number, &rules, &self.channels)))
-            })
-            .collect();
-        let channels: Vec<Channel> = self
-            .channels
-            .iter()
-            .map(|name| Channel {
-                name: ChannelName::new(name),
-                template: None,
-                retry_for: Span::from_secs(86_400),
-            })
-            .collect();
-        let reload = Reload {
-            settings: Settings::default(),
-            channels: channels.into(),
-            heartbeats: heartbeats.into(),
-        };
-        self.handle(Event::Reloaded(Box::new(reload)));
-        while self.machine.is_reloading() {
-            self.handle(Event::Tick);
-        }
-        let (now, windows) = (self.now, self.windows.clone());
-        for (model, rules) in self.models.iter_mut().zip(&self.rules) {
-            match (model, rules) {
-                (Some(model), Some(rules)) if model.is_removed() || model.rules != *rules => {
-                    model.declare(*rules, now);
-                }
-                (model @ None, Some(rules)) => *model = Some(Model::declared(*rules, now, &windows)),
-                (Some(model), None) => model.remove(now),
-                _ => {}
-            }
-        }
-    }
-
-    /// The process is killed; of what was not synced, so many batches survive by luck, and of the others
-    /// what the disk brings back.
-    pub(crate) fn kill(&mut self, lucky: usize) {
-        let (Batch { records, models }, state) = match self.disk.take() {
-            None => self.luck(lucky),
-            Some(mut disk) => {
-                let found = self.die(&mut disk, lucky);
-                self.disk = Some(disk);
-                found
-            }
-        };
-        self.records.truncate(records);
-        self.models = models;
-        for model in self.models.iter_mut().flatten() {
-            model.heard = None;
-        }
-        self.machine = Machine::restore(state, Zones::bundled());
-        self.hearing = false;
-        self.held.clear();
-        self.in_flight.clear();
-        self.unsynced.clear();
-        self.steps.clear();
-        self.alerts.iter_mut().for_each(Vec::clear);
-        for record in self.records.clone() {
-            self.tell(&record);
-        }
-        self.windows = self.records.iter().filter_map(|record| window_of(record)).collect();
-        self.synced = Batch { records, models: self.models.clone() };
-    }
-
-    fn luck(&self, lucky: usize) -> (Batch, State) {
-        let last = lucky
-            .checked_sub(1)
-            .and_then(|i| self.unsynced.get(i.min(self.unsynced.len().saturating_sub(1))));
-        let batch = last.unwrap_or(&self.synced).clone();
-        let state = replay(&self.records[..batch.records]);
-        (batch, state)
-    }
-
-    /// The disk may tear a batch anywhere, but the models know only whole steps. A daemon must be able to start
-    /// from the torn one; this life goes on as if the rest of the step had come through as well.
-    fn die(&self, disk: &mut Disk, lucky: usize) -> (Batch, State) {
-        let Start { mut state, records } = disk.die(&self.records, &self.ends(), self.machine.state(), lucky);
-        let present = self.present();
-        let whole = [&self.synced].into_iter().chain(&self.steps).chain([&present]);
-        let batch = whole.filter(|step| step.records >= records).min_by_key(|step| step.records);
-        let batch = batch.expect("no more is found than was written").clone();
-        if records < batch.records {
-            assert_starts(state.clone(), self.now);
-            for record in &self.records[records..batch.records] {
-                state.apply(record);
-            }
-            disk.sync(&self.records[..batch.records], &[batch.records], &state);
-        }
-        (batch, state)
-    }
-
     /// What the disk went through.
     pub(crate) fn seen(&self) -> Seen {
         self.disk.as_ref().map(|disk| disk.seen).unwrap_or_default()
@@ -455,10 +352,6 @@ impl World {
             Told::Resolved | Told::Test => Alert::Resolved,
         });
     }
-}
-
-fn window_of(record: &Record) -> Option<(Ms, Ms)> {
-    if let Record::Blind { window, .. } = record { Some((ms(window.from), ms(window.to))) } else { None }
 }
 
 pub(crate) fn slug_of(number: usize) -> Slug {
