@@ -93,6 +93,35 @@ async fn a_loop_that_did_not_turn_says_that_it_was_blind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_step_of_the_wall_clock_is_seen_within_a_second_and_moves_no_interval() {
+    for by in [-3_600, 3_600, -100_000_000, 100_000_000, 1, -1] {
+        let world = World::with(&["a"], secs(60)).await;
+        world.pass(30).await;
+        world.clock.step(by);
+        world.pass(1).await;
+        let stepped = |record: &Record| matches!(record, Record::Stepped { by: told, .. } if told.as_millis() == by * 1_000);
+        world.until("the step is written", || world.count(stepped) == 1).await;
+        world.pass(88).await;
+        assert_ne!(world.status("a").await, "down", "set by {by}: not early");
+        world.pass(1).await;
+        assert_eq!(world.status("a").await, "down", "set by {by}: not late");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_was_heard_before_a_step_counts_from_when_it_was_heard() {
+    for by in [-3_600, 3_600] {
+        let world = World::with(&["a"], secs(60)).await;
+        world.pass(30).await;
+        // It lies in the mailbox while the clock is set.
+        let mut answer = world.send_now("a", PingKind::Success);
+        world.clock.step(by);
+        assert_eq!(answer.take().await, Ok(Reply::Taken));
+        assert_eq!(world.due_in("a").await, secs(60), "set by {by}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_loop_wakes_once_a_second_and_leaves_a_mark_every_thirty() {
     let world = World::with(&[], secs(60)).await;
     let alive = |record: &Record| matches!(record, Record::Alive { .. });

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::machine::beat::Beat;
 use crate::machine::incident::About;
-use crate::model::incident::{Alert, Cause, Incident, Reason};
+use crate::model::incident::{Alert, Blindness, Cause, Incident, Reason};
 use crate::model::time::Timestamp;
 
 /// The sentence, with the heartbeat's name first.
@@ -29,9 +29,16 @@ pub(super) fn of(beat: &Beat, incident: &Incident, about: &About) -> String {
     {
         // With seconds: a window is often shorter than a minute.
         let (from, to) = (time_of_day(window.from, about.at, "%T"), time_of_day(window.to, about.at, "%T"));
-        let when = if from == to { format!("for a moment at {to}") } else { format!("from {from} to {to}") };
-        write!(text, "; overdue itself could not hear pings {when} UTC")
-            .expect("writing to a string cannot fail");
+        let what = match window.why {
+            Blindness::ClockStep => format!("the clock of overdue was set from {from} to {to}"),
+            Blindness::NotRunning | Blindness::Stalled | Blindness::Suspended if from == to => {
+                format!("overdue itself could not hear pings for a moment at {to}")
+            }
+            Blindness::NotRunning | Blindness::Stalled | Blindness::Suspended => {
+                format!("overdue itself could not hear pings from {from} to {to}")
+            }
+        };
+        write!(text, "; {what} UTC").expect("writing to a string cannot fail");
     }
     text
 }

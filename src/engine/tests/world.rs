@@ -24,7 +24,7 @@ use crate::model::id::{Life, Seq, Slug};
 use crate::model::ping::{Method, Ping, PingKind, Target};
 use crate::model::schedule::{Timing, Zones};
 use crate::model::settings::Settings;
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::{Span, Step, Timestamp};
 use crate::store::journal::SegmentJournal;
 use crate::store::memory::MemoryFolder;
 use crate::store::recover::{Found, recover};
@@ -111,6 +111,11 @@ pub(super) struct CountedClock {
 impl CountedClock {
     pub(super) fn looks(&self) -> usize {
         self.looks.load(Ordering::SeqCst)
+    }
+
+    /// Sets it.
+    pub(super) fn step(&self, secs: i64) {
+        self.inner.step(Step::from_millis(secs * 1_000));
     }
 }
 
@@ -245,6 +250,13 @@ impl World {
             .await
             .unwrap()
             .unwrap()
+    }
+
+    /// How long it is until a heartbeat's due.
+    pub(super) async fn due_in(&self, name: &str) -> Span {
+        let (name, now) = (name.to_owned(), self.handle.now());
+        let due = self.handle.ask(move |view| view.heartbeat(&name).and_then(|shown| shown.next_due_at));
+        due.await.unwrap().unwrap().since(now)
     }
 
     pub(super) fn delivered(&self) -> usize {

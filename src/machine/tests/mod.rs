@@ -37,3 +37,4 @@ mod reload;
 mod requests;
 mod retries;
 mod runs;
+mod steps;
