@@ -31,6 +31,13 @@ impl World {
         }
     }
 
+    /// Machine and model agree on one heartbeat.
+    pub(crate) fn check_job(&self, number: usize) {
+        if let Some(model) = &self.models[number] {
+            self.check_one(number, model);
+        }
+    }
+
     fn check_one(&self, number: usize, model: &Model) {
         let state = self.machine.state();
         let place = state.find(slug_of(number).as_str()).expect("it was declared");

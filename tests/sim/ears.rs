@@ -71,8 +71,9 @@ impl Ears {
     fn moved(&self, at: Ms, settle: Ms, steps: bool) -> Option<Ms> {
         let settle = settle.min(SETTLE_MAX);
         let counts = |window: &&(Ms, Ms, bool)| steps || !window.2;
-        let windows: Vec<_> = self.windows.iter().filter(counts).collect();
-        let touching = windows.iter().position(|(from, to, _)| *from <= at && at < to + settle)?;
+        let not_over = self.windows.partition_point(|(_, to, _)| to + settle <= at);
+        let windows: Vec<_> = self.windows[not_over..].iter().filter(counts).collect();
+        let touching = windows.iter().position(|(from, ..)| *from <= at)?;
         // It has to be heard for the settling time, from here on, in all.
         let (mut t, mut still) = (windows[touching].1, settle);
         for &&(from, to, _) in &windows[touching + 1..] {

@@ -3,6 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for some records among many")]
 
 mod acts;
+mod calendar;
 mod chance;
 mod check;
 mod disk;
@@ -12,3 +13,4 @@ mod model;
 mod rules;
 mod soak;
 mod world;
+mod years;

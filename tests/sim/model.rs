@@ -2,6 +2,8 @@
 //! contract alone. It keeps everything that ever happened and looks through all of it for each answer.
 //! It never looks into the machine, and must never be mended to agree with it but by the contract's words.
 
+use std::sync::Arc;
+
 use crate::ears::Ears;
 use crate::rules::{Ms, Rules, Says, Timing};
 
@@ -81,13 +83,13 @@ pub(crate) struct Model {
     pub(crate) failures: u32,
     pub(crate) incidents: Vec<Incident>,
     pub(crate) alerts: Vec<Alert>,
-    pub(crate) ears: Ears,
+    pub(crate) ears: Arc<Ears>,
     /// A ping was heard at this instant, and its body is on its way.
     pub(crate) heard: Option<Ms>,
 }
 
 impl Model {
-    pub(crate) fn declared(rules: Rules, now: Ms, ears: &Ears) -> Self {
+    pub(crate) fn declared(rules: Rules, now: Ms, ears: &Arc<Ears>) -> Self {
         let mut model = Self {
             rules,
             now,
@@ -133,8 +135,8 @@ impl Model {
 
     /// The wall clock is set. What is a distance from something keeps it; a calendar's due keeps its place, but one
     /// that the clock has yet to come to again, after what the heartbeat last finished for, or after now.
-    pub(crate) fn step(&mut self, by: Ms) {
-        self.ears.step(by, self.now);
+    pub(crate) fn step(&mut self, by: Ms, ears: &Arc<Ears>) {
+        self.ears = ears.clone();
         self.now += by;
         let waits = self.due.filter(|due| by < 0 && *due > self.now && !self.goes_along());
         if let Some(due) = waits {

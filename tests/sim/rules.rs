@@ -1,5 +1,7 @@
 //! How a job is declared and what it says, as a test writes it down.
 
+use crate::calendar::Calendar;
+
 /// Milliseconds.
 pub(crate) type Ms = i64;
 
@@ -10,6 +12,8 @@ pub(crate) enum Timing {
     Interval(Ms),
     /// At each multiple of so many minutes of the hour.
     Minutes(Ms),
+    /// By a calendar.
+    Calendar(&'static Calendar),
 }
 
 impl Timing {
@@ -18,14 +22,16 @@ impl Timing {
         match self {
             Self::Interval(every) => t + every,
             Self::Minutes(n) => (t.div_euclid(n * 60_000) + 1) * n * 60_000,
+            Self::Calendar(calendar) => calendar.next_after(t),
         }
     }
 
     /// How long before this occurrence a finish counts for it: a minute, or a tenth of the distance from the last.
-    pub(crate) fn early(&self, _occurrence: Ms) -> Ms {
+    pub(crate) fn early(&self, occurrence: Ms) -> Ms {
         match self {
             Self::Interval(_) => -1,
             Self::Minutes(n) => (n * 6_000).min(60_000),
+            Self::Calendar(calendar) => calendar.early(occurrence),
         }
     }
 }

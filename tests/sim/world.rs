@@ -34,6 +34,8 @@ mod lives;
 pub(crate) const EPOCH: Ms = 1_767_225_600_000;
 /// Deliveries of one channel under way at the most.
 const PLACES: usize = 8;
+/// More deliveries than ever wait in a world.
+const OUTBOX: usize = 500;
 
 pub(crate) fn at(ms: Ms) -> Timestamp {
     Timestamp::from_millis(EPOCH + ms)
@@ -62,15 +64,17 @@ pub(crate) struct World {
     /// What the records say was told, by heartbeat.
     pub(crate) alerts: Vec<Vec<Alert>>,
     synced: Batch,
+    /// What the journal tells up to a record, so that a death needs not read all of it again.
+    checkpoint: (usize, State),
     unsynced: Vec<Batch>,
     /// After each step since the last sync: instants to which the models can be put back.
     steps: Vec<Batch>,
     disk: Option<Disk>,
     held: Vec<Effect>,
     /// What the journal says of when it could hear.
-    ears: Ears,
+    ears: Arc<Ears>,
     /// How much the wall clock shows more than real time, whether the journal knows it or not.
-    set: Ms,
+    pub(crate) set: Ms,
     /// The start of the machine.
     boot: u128,
     began: Ms,
@@ -103,6 +107,7 @@ impl World {
             hearing: false,
             rules: rules.iter().copied().map(Some).collect(),
             synced: Batch { records: 0, models: models.clone() },
+            checkpoint: (0, State::default()),
             models,
             records: Vec::new(),
             alerts: vec![Vec::new(); rules.len()],
@@ -110,7 +115,7 @@ impl World {
             steps: Vec::new(),
             disk,
             held: Vec::new(),
-            ears: Ears::default(),
+            ears: Arc::default(),
             set: 0,
             boot: 1,
             began: 0,
@@ -169,6 +174,13 @@ impl World {
             disk.sync(&self.records, &ends, self.machine.state());
         }
         self.synced = self.present();
+        if self.disk.is_none() {
+            let (told, state) = &mut self.checkpoint;
+            for record in &self.records[*told..] {
+                state.apply(record);
+            }
+            *told = self.records.len();
+        }
         self.unsynced.clear();
         self.steps.clear();
         for effect in std::mem::take(&mut self.held) {
@@ -193,7 +205,7 @@ impl World {
     /// Of those that wait when one is sent, it is the first. Somebody may want an older one again before it leaves.
     fn check_order(&self, effect: &Effect) {
         let Effect::Deliver(delivery) = effect else { return };
-        for earlier in self.left.range(..delivery.number).map(|(number, _)| number) {
+        for earlier in self.left.range(..delivery.number).rev().take(OUTBOX).map(|(number, _)| number) {
             let waits = self.machine.state().core.outbox.get(earlier);
             let same = waits.is_some_and(|e| e.slug == delivery.slug && e.channel == delivery.channel);
             assert!(!same, "none overtakes an earlier one");
@@ -235,8 +247,8 @@ impl World {
     }
 
     fn blind(&mut self, from: Ms, to: Ms) {
-        self.ears.blind(from, to);
-        self.models.iter_mut().flatten().for_each(|model| model.ears.blind(from, to));
+        Arc::make_mut(&mut self.ears).blind(from, to);
+        self.models.iter_mut().flatten().for_each(|model| model.ears = self.ears.clone());
     }
 
     /// Somebody sets the wall clock while the daemon runs.
@@ -257,10 +269,10 @@ impl World {
 
     /// The clock shows `now`, and did so before it was set.
     fn know_step(&mut self, by: Ms) {
-        self.ears.step(by, self.now);
+        Arc::make_mut(&mut self.ears).step(by, self.now);
         self.models.iter_mut().flatten().for_each(|model| {
             model.now = self.now;
-            model.step(by);
+            model.step(by, &self.ears);
         });
         self.now += by;
     }
@@ -365,10 +377,14 @@ pub(crate) fn uuid_of(number: usize) -> Uuid {
 fn declaration(number: usize, rules: &Rules, channels: &[&str]) -> Declaration {
     let timing = match rules.timing {
         Timing::Interval(every) => When::Interval(Span::from_millis(every)),
+        Timing::Calendar(calendar) => When::Cron(Expressions::one(calendar.cron)),
         Timing::Minutes(n) => When::Cron(Expressions::one(&format!("*/{n} * * * *"))),
     };
     let mut draft = Draft::new(timing);
     draft.uuid = Some(uuid_of(number));
+    if let Timing::Calendar(calendar) = rules.timing {
+        draft.rest.timezone = Some(calendar.zone.to_owned());
+    }
     draft.rest.grace = Some(Span::from_millis(rules.grace));
     draft.rest.max_runtime = Some(Span::from_millis(rules.max_runtime));
     draft.rest.paused = Some(rules.paused);
