@@ -13,6 +13,7 @@ use crate::model::time::{Span, Timestamp};
 pub mod cron;
 pub mod exclusions;
 pub mod expressions;
+pub mod on_calendar;
 
 /// The longest that a finish comes early by itself.
 const EARLY_MAX: Span = Span::from_secs(60);
@@ -59,8 +60,9 @@ impl Timing {
                 let read = |expression| cron::Cron::parse(expression, zone.clone());
                 Rule::Cron(expressions.iter().map(read).collect::<Result<_, _>>()?)
             }
-            Self::OnCalendar(_) => {
-                return Err(ScheduleError::Expression("on_calendar is not known yet".to_owned()));
+            Self::OnCalendar(expressions) => {
+                let read = |expression| on_calendar::OnCalendar::parse(expression, &zone, zones);
+                Rule::Calendar(expressions.iter().map(read).collect::<Result<_, _>>()?)
             }
         };
         Ok(Occurrences { rule, exclusions: Exclusions::read(exclude, &zone, zones)?, zone })
@@ -121,6 +123,8 @@ enum Rule {
     Every(Span),
     /// By the calendar; the earliest counts.
     Cron(Box<[cron::Cron]>),
+    /// By the calendar; the earliest counts.
+    Calendar(Box<[on_calendar::OnCalendar]>),
 }
 
 impl Occurrences {
@@ -131,6 +135,9 @@ impl Occurrences {
             let next = match &self.rule {
                 Rule::Every(every) => after + *every,
                 Rule::Cron(crons) => crons.iter().filter_map(|cron| cron.next_after(after)).min()?,
+                Rule::Calendar(calendars) => {
+                    calendars.iter().filter_map(|one| one.next_after(after)).min()?
+                }
             };
             match self.exclusions.until(next) {
                 None => return Some(next),
