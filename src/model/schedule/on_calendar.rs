@@ -10,11 +10,13 @@ use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use crate::model::schedule::{ScheduleError, Zones};
 use crate::model::time::{Span, Timestamp};
 
+mod cover;
 mod days;
 mod field;
 mod parse;
 mod times;
 
+pub(super) use self::cover::{Cover, begin_of_next};
 use self::days::Days;
 use self::times::Times;
 
@@ -98,3 +100,6 @@ impl OnCalendar {
         Some(date.to_datetime(self.times.first_from(jiff::civil::Time::midnight())?))
     }
 }
+
+#[cfg(test)]
+mod tests;

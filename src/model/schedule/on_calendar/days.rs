@@ -69,8 +69,8 @@ impl Days {
             .with_years(&date.year().to_string())
     }
 
-    /// The same day for as long as it is only one.
-    pub(super) fn only_date(&self) -> Option<Date> {
+    /// The day, when it is a single one.
+    pub(super) fn single(&self) -> Option<Date> {
         let years = self.years.as_ref()?;
         let single = years.iter().map(|word| word.count_ones()).sum::<u32>() == 1
             && self.months.is_power_of_two()

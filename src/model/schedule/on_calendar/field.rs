@@ -49,6 +49,12 @@ impl Item {
         (number <= self.last).then_some(number)
     }
 
+    /// Whether all are whole seconds.
+    pub(super) fn is_whole(&self) -> bool {
+        let whole = |number: u32| number.is_multiple_of(SECOND as u32);
+        whole(self.first) && (self.first == self.last || whole(self.step))
+    }
+
     pub(super) fn numbers(&self) -> impl Iterator<Item = u32> + use<> {
         (self.first..=self.last).step_by(self.step as usize)
     }

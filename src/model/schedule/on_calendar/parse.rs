@@ -100,10 +100,11 @@ fn weekdays(text: &str) -> Result<(u8, &str), String> {
     let mut days = 0_u8;
     // A comma may stand at the end.
     for item in list.strip_suffix(',').unwrap_or(list).split(',') {
-        let (first, last) = item.split_once("..").or_else(|| item.split_once('-')).unwrap_or((item, item));
-        let (low, high) = (weekday(first)?, weekday(last)?);
+        let (from, to) = item.split_once("..").or_else(|| item.split_once('-')).unwrap_or((item, item));
+        let (low, high) = (weekday(from)?, weekday(to)?);
         if low > high {
-            return Err(format!("the weekdays {item} run backwards: write {first}..Sun,Mon..{last}"));
+            let after_sunday = if high == 0 { "Mon".to_owned() } else { format!("Mon..{to}") };
+            return Err(format!("the weekdays {item} run backwards: write {from}..Sun,{after_sunday}"));
         }
         days |= (low..=high).fold(0, |all, day| all | 1 << day);
     }
@@ -189,7 +190,9 @@ fn what_was_meant(text: &str, zones: &Zones) -> Option<String> {
     let looks_like_cron = matches!(fields.len(), 5 | 6)
         && fields.iter().all(|field| !field.contains([':', '~']) && !field.contains(".."));
     if looks_like_cron {
-        return Some(format!("this is a cron expression: write cron = {text:?} instead of on_calendar"));
+        return Some(format!(
+            "{text:?} is a cron expression, which the key cron takes: here stands systemd's form, as in Mon..Fri 02:00"
+        ));
     }
     if let Some(name) = text.strip_prefix('@')
         && shorthand(name).is_some()

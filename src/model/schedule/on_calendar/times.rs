@@ -12,6 +12,12 @@ pub(super) struct Times {
     seconds: Seconds,
 }
 
+/// Where something that is covered ends.
+pub(super) enum End {
+    Before(Time),
+    OfDay,
+}
+
 #[derive(Debug, Clone)]
 enum Seconds {
     Whole(u64),
@@ -55,23 +61,77 @@ impl Times {
         let minute = self.minutes.trailing_zeros() as i8;
         time(hours.trailing_zeros() as i8, minute, self.seconds.first_from(0)?)
     }
+
+    /// As it covers time when seconds are not written.
+    pub(super) fn with_every_second(mut self) -> Self {
+        self.seconds = Seconds::Whole(ALL);
+        self
+    }
+
+    /// Whether it covers the whole day.
+    pub(super) fn are_all(&self) -> bool {
+        self.hours == ALL_HOURS && self.minutes == ALL && self.seconds.are_all()
+    }
+
+    /// The end of what is covered at this time, as far as is known at once.
+    pub(super) fn end_of_cover(&self, from: Time) -> Option<End> {
+        let (hour, minute) = (from.hour(), from.minute());
+        if self.hours & (1 << hour) == 0 || self.minutes & (1 << minute) == 0 {
+            return None;
+        }
+        let end = self.seconds.end_of_cover(micros(from))?;
+        if end < MINUTE_MICROS {
+            return time(hour, minute, end).map(End::Before);
+        }
+        // Whole minutes and hours that follow each other.
+        let minutes = if self.seconds.are_all() { self.minutes >> minute } else { 1 };
+        let minute = minute as u32 + minutes.trailing_ones();
+        if minute < 60 {
+            return time(hour, minute as i8, 0).map(End::Before);
+        }
+        let all = self.minutes == ALL && self.seconds.are_all();
+        let hours = if all { self.hours >> hour } else { 1 };
+        let hour = hour + hours.trailing_ones() as i8;
+        Some(Time::new(hour, 0, 0, 0).map_or(End::OfDay, End::Before))
+    }
 }
 
 impl Seconds {
     fn read(text: &str) -> Result<Self, String> {
-        let whole = |number: u32| number.is_multiple_of(SECOND as u32);
         Ok(match SECONDS.read(text)? {
             None => Self::Whole(ALL),
-            Some(items)
-                if items
-                    .iter()
-                    .all(|item| whole(item.first) && (item.first == item.last || whole(item.step))) =>
-            {
+            Some(items) if items.iter().all(Item::is_whole) => {
                 let seconds = items.iter().flat_map(Item::numbers).map(|micros| micros / SECOND as u32);
                 Self::Whole(seconds.fold(0, |all, second| all | 1 << second))
             }
             Some(items) => Self::Fractions(items.into()),
         })
+    }
+
+    fn are_all(&self) -> bool {
+        matches!(self, Self::Whole(ALL))
+    }
+
+    /// The end of the second or millisecond that these microseconds of a minute lie in, when it is covered.
+    fn end_of_cover(&self, from: u32) -> Option<u32> {
+        let second = from / SECOND as u32;
+        match self {
+            Self::Whole(seconds) => {
+                let run = (seconds >> second).trailing_ones();
+                (run > 0).then_some((second + run) * SECOND as u32)
+            }
+            Self::Fractions(items) => {
+                let milli = from - from % MILLI;
+                let within = |begin: u32, length: u32| {
+                    move |item: &Item| item.at_or_after(begin).is_some_and(|micros| micros < begin + length)
+                };
+                let is_whole = items.iter().filter(|item| item.is_whole());
+                if is_whole.clone().any(within(second * SECOND as u32, 1)) {
+                    return Some((second + 1) * SECOND as u32);
+                }
+                items.iter().any(within(milli, MILLI)).then_some(milli + MILLI)
+            }
+        }
     }
 
     /// The first at or after these microseconds of a minute.
@@ -87,8 +147,12 @@ impl Seconds {
     }
 }
 
-/// All seconds of a minute.
+/// All seconds of a minute, or minutes of an hour.
 const ALL: u64 = (1 << 60) - 1;
+const ALL_HOURS: u32 = (1 << 24) - 1;
+const MINUTE_MICROS: u32 = 60 * SECOND as u32;
+/// A millisecond in microseconds.
+const MILLI: u32 = 1_000;
 
 fn micros(time: Time) -> u32 {
     u32::from(time.second().unsigned_abs()) * SECOND as u32 + time.subsec_nanosecond().unsigned_abs() / 1_000
