@@ -188,14 +188,14 @@ impl Writer {
         let items = self.between(1, 3);
         let mut list = Vec::new();
         for _ in 0..items {
-            let first = self.chance.below(7);
-            let mut item = self.weekday(first);
+            let from = self.chance.below(7);
+            let mut item = self.weekday(from);
             if self.chance.one_in(3) {
-                let last = self.between(first, 6);
+                let to = self.between(from, 6);
                 let range = if self.chance.one_in(3) { "weekday range with -" } else { "weekday range" };
                 self.count(range);
                 item += if range == "weekday range" { ".." } else { "-" };
-                item += &self.weekday(last);
+                item += &self.weekday(to);
             }
             list.push(item);
         }
@@ -307,62 +307,86 @@ impl Writer {
     /// Seconds with at most milliseconds, so that ours and the judge's instants are the same.
     fn fractions(&mut self) -> String {
         let items = self.between(1, 3);
-        let mut list = Vec::new();
-        for _ in 0..items {
-            let first = self.between(0, 58_000);
-            let decimal = |ms: u32| format!("{}.{:03}", ms / 1000, ms % 1000);
-            list.push(match self.chance.below(4) {
-                0 => {
-                    self.count("fraction range");
-                    let last = self.between(first + 1_000, 59_000);
-                    format!("{}..{}", decimal(first), decimal(last.max(first + 1_000)))
-                }
-                1 => {
-                    self.count("fraction step");
-                    let step = decimal(self.between(1, 59_000 - first));
-                    let first = decimal(first);
-                    format!("{{{first}/{step}|{first}..59.999999/{step}}}")
-                }
-                2 => {
-                    self.count("fraction range with step");
-                    let last = self.between(first + 1, 59_000);
-                    format!(
-                        "{}..{}/{}",
-                        decimal(first),
-                        decimal(last),
-                        decimal(self.between(1, last - first))
-                    )
-                }
-                _ => {
-                    self.count("fraction");
-                    decimal(first)
-                }
-            });
+        (0..items).map(|_| self.fraction()).collect::<Vec<_>>().join(",")
+    }
+
+    fn fraction(&mut self) -> String {
+        let decimal = |ms: u32| format!("{}.{:03}", ms / 1000, ms % 1000);
+        let from = self.between(0, 58_000);
+        match self.chance.below(4) {
+            0 => format!("{}..{}", decimal(from), decimal(self.between(from + 1_000, 59_000))),
+            1 => {
+                let step = decimal(self.between(1, 59_000 - from));
+                let from = decimal(from);
+                format!("{{{from}/{step}|{from}..59.999999/{step}}}")
+            }
+            2 => {
+                let to = self.between(from + 1, 59_000);
+                format!("{}..{}/{}", decimal(from), decimal(to), decimal(self.between(1, to - from)))
+            }
+            _ => decimal(from),
         }
-        list.join(",")
     }
 }
 
-/// The names of what is counted, since a key is not made up at run time.
-fn name_of(name: &'static str, form: &'static str) -> &'static str {
-    ELEMENTS
-        .iter()
-        .find(|(part, written, _)| *part == name && *written == form)
-        .map_or("other", |found| found.2)
+/// The name of a form of a part, as it is counted.
+fn name_of(part: &str, form: &str) -> &'static str {
+    let is_it = |name: &&&str| name.strip_prefix(part).is_some_and(|rest| rest.trim_start() == form);
+    ELEMENTS.iter().find(is_it).unwrap_or_else(|| panic!("{part} {form} is not listed"))
 }
 
-macro_rules! elements {
-    ($($part:literal: $($form:literal),+;)+) => {
-        [$($(($part, $form, concat!($part, " ", $form))),+),+]
-    };
-}
-
-const ELEMENTS: [(&str, &str, &str); 38] = elements! {
-    "year": "item", "list", "range", "step", "range with step";
-    "month": "*", "item", "list", "range", "step", "range with step";
-    "day": "*", "item", "list", "range", "step", "range with step";
-    "day from end": "step", "range", "range with step";
-    "hour": "*", "item", "list", "range", "step", "range with step";
-    "minute": "*", "item", "list", "range", "step", "range with step";
-    "second": "*", "item", "list", "range", "step", "range with step";
-};
+/// All that is counted, so that none is forgotten.
+pub(crate) const ELEMENTS: [&str; 52] = [
+    "shorthand",
+    "unix",
+    "no time",
+    "no year",
+    "two-digit year",
+    "two-digit year of the century before",
+    "utc",
+    "zone",
+    "short weekday",
+    "long weekday",
+    "weekday list",
+    "weekday range",
+    "weekday range with -",
+    "from end",
+    "year item",
+    "year list",
+    "year range",
+    "year step",
+    "year range with step",
+    "month *",
+    "month item",
+    "month list",
+    "month range",
+    "month step",
+    "month range with step",
+    "day *",
+    "day item",
+    "day list",
+    "day range",
+    "day step",
+    "day range with step",
+    "hour *",
+    "hour item",
+    "hour list",
+    "hour range",
+    "hour step",
+    "hour range with step",
+    "minute *",
+    "minute item",
+    "minute list",
+    "minute range",
+    "minute step",
+    "minute range with step",
+    "second *",
+    "second item",
+    "second list",
+    "second range",
+    "second step",
+    "second range with step",
+    "day from end range",
+    "day from end range with step",
+    "day from end step",
+];

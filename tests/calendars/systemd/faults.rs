@@ -5,12 +5,14 @@ use jiff::Timestamp;
 use jiff::civil::{DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
+use crate::systemd::judge::SECOND;
+
 /// What systemd does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Fault {
-    /// Asked from within the second pass of a repeated hour, it finds times of that pass; asked from before the hour,
-    /// it finds each of them in the first pass only. An answer that depends on the asker's instant is no schedule:
-    /// we hold to the first pass, in which a timer that goes on from its last occurrence runs too.
+    /// Asked from within the second pass of a repeated hour, it finds times of that pass; asked from before it, it
+    /// finds each of them in the first pass only. An answer that depends on the asker's instant is no schedule: we
+    /// hold to the first pass, as a timer does that goes on from its last occurrence.
     SecondPass,
     /// Its answer lies before the instant from which it was asked: in the second pass it finds the first.
     Backwards,
@@ -22,30 +24,57 @@ pub(crate) enum Fault {
     /// (`20..23/3`) it agrees with us.
     OpenStep,
     /// A gap ends within an hour (02:45 to 03:45): the search tries 03:00, is moved on to 04:00, and passes over the
-    /// times that exist from 03:45.
+    /// times that exist from 03:45. Asked from the gap's end it agrees with us.
     GapWithinHour,
     /// A gap swallows midnight: the search puts a day's begin on an hour that does not exist, and is moved to
-    /// another day.
+    /// another day. Asked from the gap's end it agrees with us.
     MidnightGap,
+    /// A time within a gap is moved to before it, where summer time is the standard (Dublin) or the gap is two hours
+    /// (Troll): the search does not go back, and passes over the rest of the hour or day. Asked from the gap's end it
+    /// agrees with us.
+    RestOfDay,
+    /// Of a list of days from the month's end (`~26,14`) it holds each further item for three days less than the one
+    /// before: it refuses a date that it accepts alone.
+    ShrinkingList,
     /// It says itself that its search runs in a circle.
     Circle,
 }
 
-/// Which fault explains that, asked from `base`, we say `ours` and systemd `theirs`, in seconds.
-pub(crate) fn explain(zone: &TimeZone, base: i64, ours: Option<i64>, theirs: Option<i64>) -> Option<Fault> {
+/// A fault that may explain a difference, and from where systemd must then agree with us: the last instant of which
+/// its search is not led astray, in microseconds.
+pub(crate) struct Suspicion {
+    pub(crate) fault: Fault,
+    pub(crate) agrees_from: Option<i64>,
+}
+
+impl Suspicion {
+    const fn plain(fault: Fault) -> Self {
+        Self { fault, agrees_from: None }
+    }
+}
+
+/// Which faults may explain that, asked from `base`, we say `ours` and systemd `theirs`, in seconds.
+pub(crate) fn suspect(zone: &TimeZone, base: i64, ours: Option<i64>, theirs: Option<i64>) -> Vec<Suspicion> {
     if theirs.is_some_and(|theirs| theirs <= base) {
-        return Some(Fault::Backwards);
+        return vec![Suspicion::plain(Fault::Backwards)];
     }
-    if is_second_pass(zone, base + 1) && theirs.is_some_and(|theirs| is_second_pass(zone, theirs)) {
-        return Some(Fault::SecondPass);
+    if theirs.is_some_and(|theirs| is_second_pass(zone, theirs))
+        && let Some(change) = second_pass(zone, base + 1)
+    {
+        return vec![Suspicion { fault: Fault::SecondPass, agrees_from: Some((change - 1) * SECOND) }];
     }
-    let ours = ours.filter(|ours| theirs.is_none_or(|theirs| theirs > *ours))?;
+    let Some(ours) = ours.filter(|ours| theirs.is_none_or(|theirs| theirs > *ours)) else {
+        return Vec::new();
+    };
     if theirs.is_some_and(|theirs| local(zone, theirs) == local(zone, ours)) {
-        return Some(Fault::LaterPass);
+        return vec![Suspicion::plain(Fault::LaterPass)];
     }
-    gaps_before(zone, ours)
-        .take_while(|gap| gap.instant > base - DAY)
-        .find_map(|gap| gap.fault(local(zone, ours)))
+    let gaps = gaps_before(zone, ours).take_while(|gap| gap.instant > base - DAY);
+    gaps.filter_map(|gap| {
+        let fault = gap.fault(local(zone, ours))?;
+        Some(Suspicion { fault, agrees_from: Some(gap.instant * SECOND - 1) })
+    })
+    .collect()
 }
 
 const DAY: i64 = 86_400;
@@ -55,10 +84,17 @@ fn local(zone: &TimeZone, t: i64) -> DateTime {
 }
 
 fn is_second_pass(zone: &TimeZone, t: i64) -> bool {
-    match zone.to_ambiguous_timestamp(local(zone, t)).offset() {
-        AmbiguousOffset::Fold { before, .. } => before.to_timestamp(local(zone, t)).unwrap().as_second() < t,
-        AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Gap { .. } => false,
-    }
+    second_pass(zone, t).is_some()
+}
+
+/// When the second pass began in which an instant lies.
+fn second_pass(zone: &TimeZone, t: i64) -> Option<i64> {
+    let AmbiguousOffset::Fold { before, .. } = zone.to_ambiguous_timestamp(local(zone, t)).offset() else {
+        return None;
+    };
+    let first = before.to_timestamp(local(zone, t)).unwrap().as_second();
+    let change = zone.preceding(Timestamp::from_second(t + 1).unwrap()).next()?;
+    (first < t).then(|| change.timestamp().as_second())
 }
 
 struct Gap {
@@ -75,8 +111,11 @@ impl Gap {
         if midnight < self.to {
             return Some(Fault::MidnightGap);
         }
-        let within = self.to.minute() != 0 && self.to.date() == ours.date() && self.to.hour() == ours.hour();
-        within.then_some(Fault::GapWithinHour)
+        if self.to.date() != ours.date() {
+            return None;
+        }
+        let within_hour = self.to.minute() != 0 && self.to.hour() == ours.hour();
+        Some(if within_hour { Fault::GapWithinHour } else { Fault::RestOfDay })
     }
 }
 

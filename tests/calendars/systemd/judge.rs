@@ -3,6 +3,9 @@
 
 use std::process::{Command, Output};
 
+/// In microseconds.
+pub(crate) const SECOND: i64 = 1_000_000;
+
 /// What systemd says to one expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -14,12 +17,12 @@ pub(crate) enum Answer {
     Elapses(Vec<i64>),
 }
 
-/// Asks for the first instants of each expression after `base`, in seconds since 1970.
+/// Asks for the first instants of each expression after `base`, which is in microseconds since 1970.
 pub(crate) fn ask(expressions: &[String], zone: &str, base: i64, iterations: usize) -> Vec<Answer> {
     let output = Command::new("systemd-analyze")
         .env("TZ", zone)
         .env("LC_ALL", "C")
-        .args(["calendar", &format!("--iterations={iterations}"), &format!("--base-time=@{base}"), "--"])
+        .args(["calendar", &format!("--iterations={iterations}"), &format!("--base-time=@{}.{:06}", base / SECOND, base % SECOND), "--"])
         .args(expressions)
         .output()
         .expect("systemd-analyze must be installed: it is the judge of on_calendar (Debian: apt-get install systemd)");
@@ -64,11 +67,9 @@ fn blocks(stdout: &str) -> Vec<Vec<i64>> {
                 let last = blocks.last_mut().and_then(|block| block.last_mut()).unwrap();
                 *last = seconds(value).unwrap();
             }
-            label if label == "Next elapse" || label.starts_with("Iter.") => {
-                // In another zone than UTC the line after it says the same in UTC.
-                if value.trim() != "never" {
-                    blocks.last_mut().unwrap().push(seconds(value).unwrap_or(i64::MIN));
-                }
+            // In another zone than UTC the line after it says the same in UTC.
+            label if (label == "Next elapse" || label.starts_with("Iter.")) && value.trim() != "never" => {
+                blocks.last_mut().unwrap().push(seconds(value).unwrap_or(i64::MIN));
             }
             _ => {}
         }
