@@ -131,3 +131,48 @@ fn an_interval_is_told_plainly() {
         told(&Timing::Interval(Span::from_millis(90_500)), "Asia/Kathmandu", "2026-06-01T12:00:00Z", None);
     assert_eq!((told.local.as_str(), &told.notes[..]), ("2026-06-01T17:46:30.5+05:45", &[][..]));
 }
+
+#[test]
+fn a_time_of_a_calendar_that_the_clock_skips_or_shows_twice_is_named() {
+    for (expression, zone, from, local, notes) in [
+        (
+            "*-*-* 02:30",
+            "Europe/Berlin",
+            "2026-03-28T12:00:00Z",
+            "2026-03-30T02:30:00+02:00",
+            &["02:30 does not exist on 2026-03-29: skipped"][..],
+        ),
+        ("*-*-* *:30", "Europe/Berlin", "2026-03-29T00:45:00Z", "2026-03-29T03:30:00+02:00", &[]),
+        (
+            "02:30 Europe/Berlin",
+            "UTC",
+            "2026-10-24T12:00:00Z",
+            "2026-10-25T00:30:00+00:00",
+            &["02:30 comes twice on this day: the first one counts"],
+        ),
+    ] {
+        let told = told(&Timing::OnCalendar(Expressions::one(expression)), zone, from, None);
+        assert_eq!(
+            (told.local.as_str(), &told.notes[..]),
+            (local, &notes.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()[..])
+        );
+    }
+}
+
+#[test]
+fn what_is_excluded_is_named_or_counted() {
+    for (timing, exclude, notes) in [
+        (cron("30 2 * * *"), &["2026-12-25"][..], &["skips 2026-12-25 02:30, excluded"][..]),
+        (cron("30 2 * * *"), &["2026-12-25..2026-12-31"], &["skips 7 excluded occurrences"]),
+        (cron("* * * * *"), &["2026-12-25"], &["skips more than 1,000 excluded occurrences"]),
+        (Timing::Interval(Span::from_secs(86_400)), &["2026-12-25"], &["skips 2026-12-25 12:00, excluded"]),
+        (cron("30 2 * * *"), &["2027-12-25"], &[]),
+    ] {
+        let exclude = Expressions::new(exclude.iter().copied());
+        let occurrences = timing.compile("UTC", &exclude, &Zones::bundled()).unwrap();
+        let from = if timing == cron("* * * * *") { "2026-12-24T23:59:00Z" } else { "2026-12-24T12:00:00Z" };
+        let told = occurrences.told_after(Timestamp::from_jiff(from.parse().unwrap()), None).unwrap();
+        let said: Vec<_> = told.notes.iter().filter(|note| note.starts_with("skips")).collect();
+        assert_eq!(said, notes, "{timing} without {exclude}");
+    }
+}
