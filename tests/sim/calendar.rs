@@ -23,37 +23,56 @@ pub(crate) enum Changes {
     CatchesUp,
     /// Cron, every hour or minute: not in the gap; both times.
     FollowsTime,
+    /// systemd: not in the gap; the first time only.
+    Skips,
 }
 
 /// When something is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Calendar {
-    pub(crate) cron: &'static str,
+    pub(crate) timing: Written,
+    pub(crate) exclude: &'static [&'static str],
     pub(crate) zone: &'static str,
     /// In ms since the epoch of the worlds, in order.
     pub(crate) occurrences: Vec<Ms>,
 }
 
+/// How it is declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    Cron(&'static str),
+    OnCalendar(&'static str),
+}
+
 /// Which days, which hours and minutes.
 pub(crate) struct Rule {
-    pub(crate) cron: &'static str,
+    pub(crate) timing: Written,
+    pub(crate) exclude: &'static [&'static str],
     pub(crate) days: fn(Date) -> bool,
     pub(crate) times: &'static [(i8, i8)],
     pub(crate) changes: Changes,
 }
 
-pub(crate) const RULES: [Rule; 5] = [
-    Rule { cron: "30 2 * * *", days: |_| true, times: &[(2, 30)], changes: Changes::CatchesUp },
-    Rule { cron: "0 0 * * 1-5", days: is_workday, times: &[(0, 0)], changes: Changes::CatchesUp },
-    Rule { cron: "15 1,13 L * *", days: is_last, times: &[(1, 15), (13, 15)], changes: Changes::CatchesUp },
+pub(crate) const RULES: [Rule; 7] = [
+    rule(Written::Cron("30 2 * * *"), |_| true, &[(2, 30)], Changes::CatchesUp),
+    rule(Written::Cron("0 0 * * 1-5"), is_workday, &[(0, 0)], Changes::CatchesUp),
+    rule(Written::Cron("15 1,13 L * *"), is_last, &[(1, 15), (13, 15)], Changes::CatchesUp),
+    rule(Written::Cron("20 */12 * * *"), |_| true, &[(0, 20), (12, 20)], Changes::FollowsTime),
+    rule(Written::Cron("59 1 29 2 *"), is_leap_day, &[(1, 59)], Changes::CatchesUp),
+    rule(Written::OnCalendar("Mon..Fri 02:30"), is_workday, &[(2, 30)], Changes::Skips),
     Rule {
-        cron: "20 */12 * * *",
-        days: |_| true,
-        times: &[(0, 20), (12, 20)],
-        changes: Changes::FollowsTime,
+        exclude: &["Sat,Sun", "*-12-24..26", "*-*~1"],
+        ..rule(Written::Cron("45 1 * * *"), is_no_holiday, &[(1, 45)], Changes::CatchesUp)
     },
-    Rule { cron: "59 1 29 2 *", days: is_leap_day, times: &[(1, 59)], changes: Changes::CatchesUp },
 ];
+
+const fn rule(timing: Written, days: fn(Date) -> bool, times: &'static [(i8, i8)], changes: Changes) -> Rule {
+    Rule { timing, exclude: &[], days, times, changes }
+}
+
+fn is_no_holiday(date: Date) -> bool {
+    is_workday(date) && !(date.month() == 12 && (24..=26).contains(&date.day())) && !is_last(date)
+}
 
 fn is_workday(date: Date) -> bool {
     !matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday)
@@ -69,7 +88,7 @@ fn is_leap_day(date: Date) -> bool {
 
 /// A zone, and every offset that it has in these years, in seconds.
 pub(crate) struct Zone {
-    name: &'static str,
+    pub(crate) name: &'static str,
     zone: TimeZone,
     offsets: BTreeSet<i32>,
     /// How often its clocks are changed.
@@ -121,12 +140,13 @@ impl Zone {
                     (Changes::FollowsTime, _) => occurrences.extend(shown),
                     (Changes::CatchesUp, Some(first)) => drop(occurrences.insert(*first)),
                     (Changes::CatchesUp, None) => drop(occurrences.insert(self.end_of_gap(date, *time))),
+                    (Changes::Skips, first) => occurrences.extend(first),
                 }
             }
             date = date.tomorrow().expect("it is far from the end");
         }
         let occurrences = occurrences.into_iter().map(|t| t.as_millisecond() - EPOCH).collect();
-        Calendar { cron: rule.cron, zone: self.name, occurrences }
+        Calendar { timing: rule.timing, exclude: rule.exclude, zone: self.name, occurrences }
     }
 }
 

@@ -23,6 +23,7 @@ use overdue::model::settings::Settings;
 use overdue::model::time::{Span, Step, Timestamp};
 use uuid::Uuid;
 
+use crate::calendar::{Calendar, Written};
 use crate::disk::{Disk, Seen, replay};
 use crate::ears::Ears;
 use crate::model::{Alert, Model};
@@ -377,13 +378,17 @@ pub(crate) fn uuid_of(number: usize) -> Uuid {
 fn declaration(number: usize, rules: &Rules, channels: &[&str]) -> Declaration {
     let timing = match rules.timing {
         Timing::Interval(every) => When::Interval(Span::from_millis(every)),
-        Timing::Calendar(calendar) => When::Cron(Expressions::one(calendar.cron)),
+        Timing::Calendar(Calendar { timing: Written::Cron(text), .. }) => When::Cron(Expressions::one(text)),
+        Timing::Calendar(Calendar { timing: Written::OnCalendar(text), .. }) => {
+            When::OnCalendar(Expressions::one(text))
+        }
         Timing::Minutes(n) => When::Cron(Expressions::one(&format!("*/{n} * * * *"))),
     };
     let mut draft = Draft::new(timing);
     draft.uuid = Some(uuid_of(number));
     if let Timing::Calendar(calendar) = rules.timing {
         draft.rest.timezone = Some(calendar.zone.to_owned());
+        draft.rest.exclude = Some(Expressions::new(calendar.exclude.iter().copied()));
     }
     draft.rest.grace = Some(Span::from_millis(rules.grace));
     draft.rest.max_runtime = Some(Span::from_millis(rules.max_runtime));

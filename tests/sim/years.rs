@@ -91,18 +91,17 @@ fn calendars(zone: &Zone) -> Vec<&'static Calendar> {
 }
 
 impl Decade {
-    fn new(zone: &Zone, seed: u64, calm: bool) -> Self {
+    fn new(zone: &Zone, seed: u64) -> Self {
         let calendars = calendars(zone);
         let timings = calendars.iter().map(|calendar| Timing::Calendar(calendar));
         let all: Vec<Rules> = timings.chain([Timing::Interval(DAY)]).map(rules).collect();
         let jobs = calendars.into_iter().map(Some).chain([None]);
         let jobs = jobs.map(|calendar| Job { calendar, plans: Vec::new(), planned: 0 }).collect();
-        let fault_at = if calm { Ms::MAX } else { DAY };
         Self {
             world: World::new(&all, &["a"]),
             chance: Chance(seed),
             jobs,
-            fault_at,
+            fault_at: DAY,
             wrong: 0,
             seen: Seen::default(),
         }
@@ -152,11 +151,11 @@ impl Decade {
             }
             acts += 1;
             if acts.is_multiple_of(25) {
-                self.settle();
+                settle(&mut self.world);
                 self.world.check();
             }
         }
-        self.settle();
+        settle(&mut self.world);
         self.world.check();
     }
 
@@ -179,21 +178,9 @@ impl Decade {
         self.world.check_job(number);
     }
 
-    /// Everything is written, and whatever left has arrived.
-    fn settle(&mut self) {
-        self.world.written();
-        self.world.sync();
-        while !self.world.in_flight.is_empty() {
-            while !self.world.in_flight.is_empty() {
-                self.world.answer(0, Verdict::Delivered { status: Some(200) });
-            }
-            self.world.sync();
-        }
-    }
-
     fn fault(&mut self) {
         self.pass_to(self.fault_at);
-        self.settle();
+        settle(&mut self.world);
         let long = [5 * SECOND, 10 * MINUTE, 3 * HOUR, 30 * HOUR][self.chance.below(4) as usize];
         let long = self.some(long) + 3 * SECOND;
         let mut next = 10 * DAY + self.some(20 * DAY);
@@ -217,7 +204,7 @@ impl Decade {
             }
         }
         self.fault_at = self.real() + next;
-        self.settle();
+        settle(&mut self.world);
         self.world.check();
     }
 
@@ -246,65 +233,90 @@ impl Decade {
     }
 }
 
+/// Runs something in every zone, on all cores, each with a seed of its own.
+fn in_every_zone<T: Send>(run: impl Fn(u64, Zone) -> T + Sync) -> Vec<T> {
+    let numbered: Vec<(u64, &'static str)> = (0..).zip(ZONES).collect();
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = |zones: &[(u64, &'static str)]| -> Vec<T> {
+        zones.iter().map(|(seed, name)| run(*seed, Zone::new(name))).collect()
+    };
+    std::thread::scope(|scope| {
+        let shares = numbered.chunks(ZONES.len().div_ceil(threads));
+        let running: Vec<_> = shares.map(|zones| scope.spawn(|| share(zones))).collect();
+        running.into_iter().flat_map(|thread| thread.join().expect("it says itself what was wrong")).collect()
+    })
+}
+
 #[test]
 fn ten_years_in_many_zones_with_faults_are_as_the_model_says() {
-    let mut seen = Seen::default();
-    let mut changes = 0;
-    for (seed, name) in (0..).zip(ZONES) {
-        let zone = Zone::new(name);
-        changes += zone.changes;
-        let mut decade = Decade::new(&zone, seed, false);
+    let all = in_every_zone(|seed, zone| {
+        let mut decade = Decade::new(&zone, seed);
         decade.live(DECADE);
-        assert!(decade.seen.pings > 20_000, "{name}: {:?}", decade.seen);
-        seen.pings += decade.seen.pings;
-        seen.lost += decade.seen.lost;
-        seen.restarts += decade.seen.restarts;
-        seen.suspends += decade.seen.suspends;
-        seen.steps += decade.seen.steps;
-    }
-    let enough = seen.restarts > 500 && seen.suspends > 500 && seen.steps > 2_000 && seen.lost > 300;
-    assert!(enough && changes > 400, "too calm a time: {seen:?}, {changes} changes of clocks");
+        assert!(decade.seen.pings > 20_000, "{}: {:?}", zone.name, decade.seen);
+        (decade.seen, zone.changes)
+    });
+    let sum = |of: fn(&Seen) -> usize| all.iter().map(|(seen, _)| of(seen)).sum::<usize>();
+    let (restarts, suspends, steps) = (sum(|s| s.restarts), sum(|s| s.suspends), sum(|s| s.steps));
+    let (lost, changes) = (sum(|s| s.lost), all.iter().map(|(_, changes)| changes).sum::<usize>());
+    let enough = restarts > 500 && suspends > 500 && steps > 2_000 && lost > 300 && changes > 400;
+    assert!(
+        enough,
+        "too calm: {restarts} restarts, {suspends} suspends, {steps} steps, {lost} lost, {changes} changes"
+    );
 }
 
 /// Without faults no model is needed to say what must be told: a miss is told at its deadline, once, and is over with
 /// the next success.
 #[test]
 fn ten_calm_years_tell_exactly_what_was_missed() {
-    for (seed, name) in (100..).zip(ZONES) {
-        let zone = Zone::new(name);
+    in_every_zone(|seed, zone| {
         for calendar in calendars(&zone) {
-            let mut chance = Chance(seed);
-            let mut world = World::new(&[rules(Timing::Calendar(calendar))], &["a"]);
-            let mut told = Vec::new();
-            let mut down = false;
-            for due in calendar.occurrences.iter().copied().filter(|due| (1..DECADE).contains(due)) {
-                let missed = chance.one_in(30);
-                if missed {
-                    world.pass(due + 20 * MINUTE);
-                    if !down {
-                        told.push((Cause::Missed, due + 20 * MINUTE, None));
-                    }
-                } else {
-                    world.pass(due + Ms::from(chance.below(90_000)));
-                    world.ping(0, Says::Success, None);
-                    if let Some((_, _, resolved)) = told.last_mut().filter(|_| down) {
-                        *resolved = Some(world.now);
-                    }
-                }
-                down = missed;
-                world.sync();
-                while !world.in_flight.is_empty() {
-                    world.answer(0, Verdict::Delivered { status: Some(200) });
-                    world.sync();
-                }
-            }
-            let model = world.models[0].as_ref().expect("it was declared");
-            let model: Vec<_> =
-                model.incidents.iter().map(|i| (i.cause, i.opened, i.resolved.map(|(at, _)| at))).collect();
-            assert_eq!(model, told, "{name} {}", calendar.cron);
-            let opened = world.alerts[0].iter().filter(|alert| **alert == Alert::Opened).count();
-            assert_eq!(opened, told.len(), "{name} {}", calendar.cron);
-            world.check();
+            calm(calendar, 100 + seed);
         }
+    });
+}
+
+fn calm(calendar: &'static Calendar, seed: u64) {
+    let mut chance = Chance(seed);
+    let mut world = World::new(&[rules(Timing::Calendar(calendar))], &["a"]);
+    let mut told = Vec::new();
+    let mut down = false;
+    for due in calendar.occurrences.iter().copied().filter(|due| (1..DECADE).contains(due)) {
+        let missed = chance.one_in(30);
+        if missed {
+            world.pass(due + 20 * MINUTE);
+            if !down {
+                told.push((Cause::Missed, due + 20 * MINUTE, None));
+            }
+        } else {
+            world.pass(due + Ms::from(chance.below(90_000)));
+            world.ping(0, Says::Success, None);
+            if let Some((_, _, resolved)) = told.last_mut().filter(|_| down) {
+                *resolved = Some(world.now);
+            }
+        }
+        if missed || down {
+            settle(&mut world);
+        }
+        down = missed;
+    }
+    let model = world.models[0].as_ref().expect("it was declared");
+    let model: Vec<_> =
+        model.incidents.iter().map(|i| (i.cause, i.opened, i.resolved.map(|(at, _)| at))).collect();
+    assert_eq!(model, told, "{calendar:?}");
+    let opened = world.alerts[0].iter().filter(|alert| **alert == Alert::Opened).count();
+    assert_eq!(opened, told.len(), "{} {:?}", calendar.zone, calendar.timing);
+    world.check();
+}
+
+/// Everything is written, and whatever left has arrived.
+fn settle(world: &mut World) {
+    world.written();
+    world.sync();
+    while !world.in_flight.is_empty() {
+        while !world.in_flight.is_empty() {
+            world.answer(0, Verdict::Delivered { status: Some(200) });
+        }
+        world.sync();
     }
 }
