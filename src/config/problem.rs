@@ -123,7 +123,8 @@ impl Problems {
         let mut found = self.found;
         found.sort_by_key(|problem| {
             let file = order.get(problem.file.as_ref()).copied().unwrap_or(usize::MAX);
-            (file, problem.line, problem.column)
+            // What is in none of them is one of the files that a key names.
+            (file, problem.file.clone(), problem.line, problem.column)
         });
         found
     }
