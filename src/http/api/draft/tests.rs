@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::heartbeat::Draft;
+use crate::model::schedule::Timing;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -76,7 +77,7 @@ fn the_vendors_own_example_is_taken() {
 fn every_field_is_read() {
     let (slug, draft) = draft(&json!({
         "name": "N", "slug": "s", "description": "two\nlines", "tags": ["a", "b", "a"], "host": "db1",
-        "cron": "0 2 * * *", "timezone": "Europe/Berlin", "grace_seconds": 60, "max_runtime": "2h",
+        "cron": "0 2 * * *", "timezone": "Europe/Berlin", "early": "0s", "grace_seconds": 60, "max_runtime": "2h",
         "uuid": "67E5504410B1426F9247BB680E5FE0C8", "channels": ["dev", "log"], "paused": true,
         "await_first_ping": true, "resume_on_ping": false, "methods": ["POST"], "remind_every": "1d",
     }))
@@ -93,7 +94,7 @@ fn every_field_is_read() {
             timezone: Some("Europe/Berlin".to_owned()),
             exclude: None,
             exclude_file: None,
-            early: None,
+            early: Some(Span::ZERO),
             grace: Some(Span::from_secs(60)),
             max_runtime: Some(Span::from_secs(7_200)),
             channels: Some(vec![ChannelName::new("dev"), ChannelName::new("log")]),
@@ -173,7 +174,15 @@ fn a_heartbeat_has_one_schedule() {
     assert_eq!(fault(&json!({ "name": "N" })), "interval");
     assert_eq!(fault(&with("cron", json!("* * * * *"))), "cron");
     assert_eq!(fault(&with("interval_seconds", json!(60))), "interval_seconds");
-    assert_eq!(fault(&json!({ "name": "N", "on_calendar": "daily" })), "on_calendar");
+    assert_eq!(fault(&json!({ "name": "N", "on_calendar": "whenever" })), "on_calendar");
+    assert_eq!(fault(&json!({ "name": "N", "cron": ["0 2 * * *", "every day"] })), "cron");
+    assert_eq!(fault(&json!({ "name": "N", "cron": [] })), "cron");
+    assert_eq!(fault(&json!({ "name": "N", "cron": [5] })), "cron");
+    assert_eq!(fault(&json!({ "name": "N", "cron": vec!["0 2 * * *"; 101] })), "cron");
+    assert_eq!(fault(&json!({ "name": "N", "interval": "1h", "exclude": ["whenever"] })), "exclude");
+    assert_eq!(fault(&json!({ "name": "N", "interval": "1h", "exclude": 7 })), "exclude");
+    assert_eq!(fault(&json!({ "name": "N", "interval": "1h", "early": "367d" })), "early");
+    assert_eq!(fault(&json!({ "name": "N", "interval": "1h", "early_seconds": 5 })), "early_seconds");
     let both = json!({ "name": "N", "interval": "1h", "grace": "1h", "grace_seconds": 60 });
     assert_eq!(fault(&both), "grace_seconds");
 }
@@ -296,4 +305,13 @@ fn a_number_is_whole_by_what_it_is_and_not_by_how_it_is_written() {
         let Whole { draft, .. } = whole(body.as_bytes()).unwrap();
         assert_eq!(draft.timing, Timing::Interval(Span::from_secs(60)), "{text}");
     }
+}
+
+#[test]
+fn the_expression_at_fault_is_named_when_there_are_several() {
+    let body = json!({ "name": "N", "cron": ["0 2 * * *", "61 2 * * *"] });
+    let failure = whole(body.to_string().as_bytes()).unwrap_err();
+    assert!(failure.message.starts_with("\"61 2 * * *\": in the minute field"), "{}", failure.message);
+    let (_, two) = draft(&json!({ "name": "N", "cron": ["0 2 * * *", "0 14 * * *"] })).unwrap();
+    assert_eq!(two.timing, Timing::Cron(Expressions::new(["0 2 * * *", "0 14 * * *"])));
 }
