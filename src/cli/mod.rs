@@ -12,6 +12,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::engine::clock::{Clock as _, SystemClock};
 
+mod against;
 mod ago;
 mod answer;
 mod ask;
@@ -59,10 +60,21 @@ enum Command {
     ///
     /// Prints each heartbeat with its schedule and next due times, or every problem at once as
     /// file:line:column. Touches no state.
-    #[command(after_help = "Exit codes: 0 the config is good, 64 usage, 78 it has problems.")]
+    ///
+    /// With --against it tells what a reload of the config would change of a running daemon: heartbeats added,
+    /// removed and changed, each with its due and deadline before and after, and the incidents that would open within
+    /// their grace. Nothing is touched. An API key is taken from $OVERDUE_API_KEY when the daemon wants one.
+    #[command(
+        after_help = "Exit codes: 0 the config is good, 3 the daemon is not reachable, 64 usage, 73 the state folder \
+                      cannot be read, 78 the config has problems."
+    )]
     Check {
         #[command(flatten)]
         config: ConfigArgument,
+        /// Tell what a reload would change of this daemon: http://host:port, unix:/path of its socket, or its state
+        /// folder
+        #[arg(long, value_name = "URL|FOLDER")]
+        against: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -106,7 +118,10 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     ExitCode::from(match arguments.command {
         Command::Serve(ConfigArgument { config }) => serve::serve(&config),
-        Command::Check { config: ConfigArgument { config }, json } => {
+        Command::Check { config: ConfigArgument { config }, against: Some(place), json } => {
+            against::against(&config, &place, json)
+        }
+        Command::Check { config: ConfigArgument { config }, against: None, json } => {
             let (zones, now) = (crate::daemon::zones(), SystemClock.now());
             let mut told = Vec::new();
             let code = check::check(&config, json, &zones, now, &mut told).unwrap_or(exit::INTERNAL);

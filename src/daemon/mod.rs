@@ -33,6 +33,8 @@ use crate::store::folder::{OpenError, StateFolder};
 use crate::store::recover::RecoverError;
 use crate::watch::{self, Disk, First, Watch};
 
+pub use crate::daemon::recovery::{Peeked, peek};
+
 mod force;
 mod outside;
 mod recovery;

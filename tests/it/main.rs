@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "what the harness can do is there before the test that needs it")]
 
 mod access;
+mod against;
 mod api;
 mod api_access;
 mod api_deliveries;

@@ -44,7 +44,7 @@ pub struct HeartbeatView {
     /// When it is expected, in short: `every 24h`, `cron 30 2 * * *`, or `on_calendar Mon..Fri 03:00`.
     #[schema(example = "every 24h")]
     pub schedule: String,
-    /// The IANA time zone of a calendar schedule; null for an interval.
+    /// The IANA time zone of its calendar schedule or of what is excluded; null where no calendar matters.
     pub timezone: Option<String>,
     /// The interval in seconds, from 1 to 31,622,400; null for a calendar schedule.
     pub interval_seconds: Option<i64>,
@@ -142,7 +142,7 @@ impl View<'_> {
     pub(super) fn show(&self, beat: &Beat) -> HeartbeatView {
         let heartbeat = &beat.heartbeat;
         let base_url = self.base_url();
-        let calendar = heartbeat.timing.interval().is_none();
+        let calendar = heartbeat.timing.interval().is_none() || !heartbeat.exclude.is_empty();
         HeartbeatView {
             slug: heartbeat.slug.clone(),
             uuid: Some(heartbeat.uuid),
