@@ -12,13 +12,15 @@ use crate::model::schedule::ScheduleError;
 use crate::model::time::Timestamp;
 
 mod days;
-mod field;
+pub(super) mod field;
 
 use self::days::Days;
 use self::field::Fields;
 
-/// Minutes of a day.
-const DAY: u32 = 24 * 60;
+/// Seconds of a minute, an hour and a day.
+const MINUTE: u32 = 60;
+const HOUR: u32 = 60 * MINUTE;
+const DAY: u32 = 24 * HOUR;
 /// A rare day (29 February on a Sunday) comes at least every 40 years.
 const YEARS: i16 = 50;
 /// Where it is tried whether an expression ever matches: 2026-01-01T00:00:00Z.
@@ -27,28 +29,31 @@ const PROBE: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 /// A cron expression in a time zone.
 #[derive(Debug, Clone)]
 pub struct Cron {
+    seconds: u64,
     minutes: u64,
     hours: u32,
     months: u16,
     days: Days,
-    /// Minute or hour begin with `*`: it runs by real time, in both passes of a repeated hour.
+    /// Second, minute or hour begin with `*`: it runs by real time, in both passes of a repeated hour.
     follows_time: bool,
     zone: TimeZone,
 }
 
 impl Cron {
-    /// Reads an expression: five fields, or one of `@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`,
-    /// `@yearly`, `@annually`. A day must match both day fields if one of them begins with `*`, else either.
+    /// Reads an expression: five fields, six with the second first, or one of `@hourly`, `@daily`, `@midnight`,
+    /// `@weekly`, `@monthly`, `@yearly`, `@annually`. A day must match both day fields if one of them begins with
+    /// `*`, else either.
     ///
     /// # Errors
     /// When it cannot be read or never matches.
     pub fn parse(expression: &str, zone: TimeZone) -> Result<Self, ScheduleError> {
         let fields = Fields::read(expression)?;
         let cron = Self {
+            seconds: fields.second.mask,
             minutes: fields.minute.mask,
             hours: fields.hour.mask as u32,
             months: fields.month.mask as u16,
-            follows_time: fields.minute.starred || fields.hour.starred,
+            follows_time: fields.second.starred || fields.minute.starred || fields.hour.starred,
             days: Days::new(&fields.day, &fields.weekday)?,
             zone,
         };
@@ -58,7 +63,7 @@ impl Cron {
 
     /// The first occurrence strictly after `t`.
     ///
-    /// With a fixed minute and hour, a time that the clock skips in spring runs at the first instant after
+    /// With a fixed second, minute and hour, a time that the clock skips in spring runs at the first instant after
     /// the gap, and a time that comes twice in autumn runs the first time only.
     pub fn next_after(&self, t: Timestamp) -> Option<Timestamp> {
         let t = t.to_jiff();
@@ -66,17 +71,42 @@ impl Cron {
         next.map(Timestamp::from_jiff)
     }
 
+    /// The first time strictly after this local one that is written, whether or not it is on the clock.
+    pub(super) fn written_after(&self, local: DateTime) -> Option<DateTime> {
+        self.first_local(local.date(), second_of_day(local) + 1)
+    }
+
+    /// Whether a time that the clock skips runs right after the gap.
+    pub(super) fn makes_up(&self) -> bool {
+        !self.follows_time
+    }
+
+    /// The zone that it is in.
+    pub(super) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// Walks the local calendar. The instants of local times in their order never go back, but those of a
     /// repeated hour lie in its first pass: seen from the second pass they are past, and are gone over.
     fn next_fixed(&self, t: jiff::Timestamp) -> Option<jiff::Timestamp> {
-        let mut from = self.zone.to_datetime(t);
+        let mut local = self.written_after(self.zone.to_datetime(t))?;
         loop {
-            from = self.first_local(from.date(), minute_of_day(from) + 1)?;
-            let instant = self.instant(from)?;
+            let instant = self.instant(local)?;
             if instant > t {
                 return Some(instant);
             }
+            let second = jiff::Span::new().seconds(1);
+            let from = self.end_of_pass(t).unwrap_or(local).max(local.checked_add(second).ok()?);
+            local = self.first_local(from.date(), second_of_day(from))?;
         }
+    }
+
+    /// The local time at which the clock was last changed before `t`, as it stood before the change: the end of
+    /// the repeated hour in which `t` lies.
+    fn end_of_pass(&self, t: jiff::Timestamp) -> Option<DateTime> {
+        let least = jiff::Span::new().nanoseconds(1);
+        let change = self.zone.preceding(t.checked_add(least).ok()?).next()?.timestamp();
+        Some(self.zone.to_offset(change.checked_sub(least).ok()?).to_datetime(change))
     }
 
     /// Walks the spans between two changes of the offset, in each of which the local time is even.
@@ -84,7 +114,7 @@ impl Cron {
         let mut offset = self.zone.to_offset(t);
         let start = offset.to_datetime(t);
         let end = start.year().saturating_add(YEARS);
-        let mut local = self.first_local(start.date(), minute_of_day(start) + 1);
+        let mut local = self.written_after(start);
         for change in self.zone.following(t) {
             if let Some(instant) = local.and_then(|local| offset.to_timestamp(local).ok())
                 && instant < change.timestamp()
@@ -96,8 +126,7 @@ impl Cron {
             if start.year() > end {
                 return None;
             }
-            let whole = start.second() == 0 && start.subsec_nanosecond() == 0;
-            local = self.first_local(start.date(), minute_of_day(start) + u32::from(!whole));
+            local = self.first_local(start.date(), second_of_day(start));
         }
         offset.to_timestamp(local?).ok()
     }
@@ -118,14 +147,14 @@ impl Cron {
         Some(change.map_or(latest, |change| change.timestamp().min(latest)))
     }
 
-    /// The first local time at or after this minute of this day, the offset left aside.
-    fn first_local(&self, date: Date, minute: u32) -> Option<DateTime> {
+    /// The first local time at or after this second of this day, the offset left aside.
+    fn first_local(&self, date: Date, second: u32) -> Option<DateTime> {
         let (mut year, mut month) = (date.year(), date.month());
         let mut days = self.days_of(year, month)?;
         if days & bit(date.day()) != 0
-            && let Some((hour, minute)) = self.first_time(minute)
+            && let Some((hour, minute, second)) = self.first_time(second)
         {
-            return Some(date.at(hour, minute, 0, 0));
+            return Some(date.at(hour, minute, second, 0));
         }
         days &= !(bit(date.day() + 1) - 1);
         let end = year.saturating_add(YEARS);
@@ -139,22 +168,28 @@ impl Cron {
             }
             days = self.days_of(year, month)?;
         }
-        let (hour, minute) = self.first_time(0)?;
-        Some(Date::new(year, month, days.trailing_zeros() as i8).ok()?.at(hour, minute, 0, 0))
+        let (hour, minute, second) = self.first_time(0)?;
+        Some(Date::new(year, month, days.trailing_zeros() as i8).ok()?.at(hour, minute, second, 0))
     }
 
-    /// Hour and minute of the first time of a day at or after this minute of it.
-    fn first_time(&self, from: u32) -> Option<(i8, i8)> {
+    /// Hour, minute and second of the first time of a day at or after this second of it.
+    fn first_time(&self, from: u32) -> Option<(i8, i8, i8)> {
         if from >= DAY {
             return None;
         }
-        let (hour, minute) = (from / 60, from % 60);
-        let minutes = self.minutes & (u64::MAX << minute);
-        if self.hours & (1 << hour) != 0 && minutes != 0 {
-            return Some((hour as i8, minutes.trailing_zeros() as i8));
+        let (hour, minute, second) = (from / HOUR, from / MINUTE % 60, from % MINUTE);
+        let (seconds, minutes) =
+            (self.seconds & (u64::MAX << second), self.minutes & (u64::MAX << (minute + 1)));
+        if self.hours & (1 << hour) != 0 {
+            if self.minutes & (1 << minute) != 0 && seconds != 0 {
+                return Some((hour as i8, minute as i8, first(seconds)));
+            }
+            if minutes != 0 {
+                return Some((hour as i8, first(minutes), first(self.seconds)));
+            }
         }
         let hours = self.hours & (u32::MAX << (hour + 1));
-        (hours != 0).then(|| (hours.trailing_zeros() as i8, self.minutes.trailing_zeros() as i8))
+        (hours != 0).then(|| (first(hours.into()), first(self.minutes), first(self.seconds)))
     }
 
     /// The days of a month, day 1 as bit 1; `None` past the calendar's end.
@@ -168,8 +203,15 @@ impl Cron {
     }
 }
 
-fn minute_of_day(local: DateTime) -> u32 {
-    u32::from(local.hour().unsigned_abs()) * 60 + u32::from(local.minute().unsigned_abs())
+/// The second of the day; a begun one counts as over.
+fn second_of_day(local: DateTime) -> u32 {
+    let [hour, minute, second] =
+        [local.hour(), local.minute(), local.second()].map(|n| u32::from(n.unsigned_abs()));
+    hour * HOUR + minute * MINUTE + second
+}
+
+const fn first(mask: u64) -> i8 {
+    mask.trailing_zeros() as i8
 }
 
 const fn bit(day: i8) -> u64 {

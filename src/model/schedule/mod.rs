@@ -13,6 +13,8 @@ use crate::model::time::{Span, Timestamp};
 pub mod cron;
 pub mod exclusions;
 pub mod expressions;
+pub mod told;
+pub mod words;
 
 /// The longest that a finish comes early by itself.
 const EARLY_MAX: Span = Span::from_secs(60);
@@ -128,14 +130,19 @@ impl Occurrences {
     pub fn next_after(&self, t: Timestamp) -> Option<Timestamp> {
         let mut after = t;
         loop {
-            let next = match &self.rule {
-                Rule::Every(every) => after + *every,
-                Rule::Cron(crons) => crons.iter().filter_map(|cron| cron.next_after(after)).min()?,
-            };
+            let next = self.next_ignoring_exclusions(after)?;
             match self.exclusions.until(next) {
                 None => return Some(next),
                 Some(until) => after = until,
             }
+        }
+    }
+
+    /// The same, if nothing were excluded.
+    fn next_ignoring_exclusions(&self, t: Timestamp) -> Option<Timestamp> {
+        match &self.rule {
+            Rule::Every(every) => Some(t + *every),
+            Rule::Cron(crons) => crons.iter().filter_map(|cron| cron.next_after(t)).min(),
         }
     }
 

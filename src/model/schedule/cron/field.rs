@@ -1,5 +1,5 @@
-//! Reads the five fields of a cron expression. It knows what may be written, says in plain words what is
-//! wrong and in which field, and never when anything runs.
+//! Reads the five or six fields of a cron expression. It knows what may be written, says in plain words what
+//! is wrong and in which field, and never when anything runs.
 
 use crate::model::schedule::ScheduleError;
 
@@ -24,6 +24,7 @@ struct Field {
     kind: Kind,
 }
 
+const SECOND: Field = Field { name: "second", low: 0, high: 59, names: &[], kind: Kind::Plain };
 const MINUTE: Field = Field { name: "minute", low: 0, high: 59, names: &[], kind: Kind::Plain };
 const HOUR: Field = Field { name: "hour", low: 0, high: 23, names: &[], kind: Kind::Plain };
 const DAY: Field = Field { name: "day-of-month", low: 1, high: 31, names: &[], kind: Kind::Day };
@@ -31,13 +32,13 @@ const MONTH: Field = Field { name: "month", low: 1, high: 12, names: MONTHS, kin
 const WEEKDAY: Field = Field { name: "day-of-week", low: 0, high: 7, names: WEEKDAYS, kind: Kind::Weekday };
 
 /// What a field says.
-pub(super) struct Values {
+pub(in crate::model::schedule) struct Values {
     /// A bit for each plain value.
-    pub(super) mask: u64,
+    pub(in crate::model::schedule) mask: u64,
     /// The field begins with `*`.
-    pub(super) starred: bool,
-    /// The items with `L`, `W` or `#`, as croner reads them.
-    pub(super) special: Vec<String>,
+    pub(in crate::model::schedule) starred: bool,
+    /// The items with `L`, `W` or `#`, as croner reads them: `L`, `LW`, `15W`, `5#2`, `5#L`.
+    pub(in crate::model::schedule) special: Vec<String>,
 }
 
 impl Values {
@@ -48,30 +49,49 @@ impl Values {
     }
 }
 
-/// The five fields.
-pub(super) struct Fields {
-    pub(super) minute: Values,
-    pub(super) hour: Values,
-    pub(super) day: Values,
-    pub(super) month: Values,
-    pub(super) weekday: Values,
+/// The fields of an expression.
+pub(in crate::model::schedule) struct Fields {
+    /// Second 0 when it is not written.
+    pub(in crate::model::schedule) second: Values,
+    pub(in crate::model::schedule) minute: Values,
+    pub(in crate::model::schedule) hour: Values,
+    pub(in crate::model::schedule) day: Values,
+    pub(in crate::model::schedule) month: Values,
+    pub(in crate::model::schedule) weekday: Values,
 }
 
 impl Fields {
     /// Reads a whole expression.
-    pub(super) fn read(expression: &str) -> Result<Self, ScheduleError> {
+    pub(in crate::model::schedule) fn read(expression: &str) -> Result<Self, ScheduleError> {
         let expression = expression.trim();
         let expression = if expression.starts_with('@') { nickname(expression)? } else { expression };
         let fields: Vec<&str> = expression.split_ascii_whitespace().collect();
-        let [minute, hour, day, month, weekday] = fields[..] else {
-            let hint = if fields.len() > 5 { "; seconds, user and command do not belong to it" } else { "" };
-            return Err(ScheduleError::Expression(format!(
-                "a cron expression has five fields (minute, hour, day of month, month, day of week), \
-                 this one has {}{hint}",
-                fields.len()
-            )));
-        };
+        match fields[..] {
+            [minute, hour, day, month, weekday] => {
+                Self::of(["0", minute, hour, day, month, weekday]).map_err(ScheduleError::Expression)
+            }
+            [second, minute, hour, day, month, weekday] => {
+                Self::of([second, minute, hour, day, month, weekday]).map_err(|what| {
+                    ScheduleError::Expression(format!(
+                        "{what} (of six fields the first is the second; user, year and command do not belong to it)"
+                    ))
+                })
+            }
+            _ => {
+                let n = fields.len();
+                let hint = if n > 6 { "; user, year and command do not belong to it" } else { "" };
+                Err(ScheduleError::Expression(format!(
+                    "a cron expression has five fields (minute, hour, day of month, month, day of week), or six \
+                     with the second before them; this one has {n}{hint}"
+                )))
+            }
+        }
+    }
+
+    fn of(fields: [&str; 6]) -> Result<Self, String> {
+        let [second, minute, hour, day, month, weekday] = fields;
         Ok(Self {
+            second: SECOND.read(second)?,
             minute: MINUTE.read(minute)?,
             hour: HOUR.read(hour)?,
             day: DAY.read(day)?,
@@ -97,19 +117,15 @@ fn nickname(name: &str) -> Result<&'static str, ScheduleError> {
 }
 
 impl Field {
-    fn read(&self, text: &str) -> Result<Values, ScheduleError> {
+    fn read(&self, text: &str) -> Result<Values, String> {
         let upper = text.to_ascii_uppercase();
         let mut values = Values { mask: 0, starred: text.starts_with('*'), special: Vec::new() };
         for item in upper.split(',') {
-            self.item(item, &mut values).map_err(|what| {
-                ScheduleError::Expression(format!("in the {} field {text:?}: {what}", self.name))
-            })?;
+            self.item(item, &mut values)
+                .map_err(|what| format!("in the {} field {text:?}: {what}", self.name))?;
         }
         if values.special.iter().any(|item| item == "L") && values.special.iter().any(|item| item == "LW") {
-            return Err(ScheduleError::Expression(format!(
-                "in the {} field {text:?}: L and LW cannot stand side by side",
-                self.name
-            )));
+            return Err(format!("in the {} field {text:?}: L and LW cannot stand side by side", self.name));
         }
         Ok(values)
     }

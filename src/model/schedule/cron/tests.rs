@@ -365,8 +365,16 @@ fn errors_name_the_field_and_what_is_wrong() {
         ("0 0 * * 1#6", r#"in the day-of-week field "1#6": after # stands a number from 1 to 5, not "6""#),
         (
             "0 0 * * * root backup",
-            "a cron expression has five fields (minute, hour, day of month, month, day of week), \
-             this one has 7; seconds, user and command do not belong to it",
+            "a cron expression has five fields (minute, hour, day of month, month, day of week), or six with the \
+             second before them; this one has 7; user, year and command do not belong to it",
+        ),
+        (
+            "0 2 * * * root",
+            r#"in the day-of-week field "root": "ROOT" is not a number from 0 to 7 or a name from SUN to SAT (of six fields the first is the second; user, year and command do not belong to it)"#,
+        ),
+        (
+            "60 0 2 * * *",
+            r#"in the second field "60": "60" is not a number from 0 to 59 (of six fields the first is the second; user, year and command do not belong to it)"#,
         ),
         (
             "@dayly",
