@@ -11,7 +11,7 @@ use crate::cli::ago::when;
 use crate::cli::ask::{Daemon, run};
 use crate::cli::check::{count, problems};
 use crate::cli::paint::{Paint, plain};
-use crate::cli::{complain, exit, print};
+use crate::cli::{complain, exit, pretty, print};
 use crate::config::Config;
 use crate::config::problem::{Problem, Warning};
 use crate::config::secret::Secret;
@@ -77,7 +77,7 @@ pub(super) fn against(path: &Path, place: &str, json: bool) -> u8 {
                     difference: &difference,
                     warnings: &config.warnings,
                 };
-                format!("{:#}\n", serde_json::json!(report))
+                pretty(&report)
             } else {
                 let heading = format!("{} against {place}", path.display());
                 told(&plain(&heading), &difference, &config, &zones, now, Paint::on(&std::io::stdout()))

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use serde::Serialize;
 
 use crate::engine::clock::{Clock as _, SystemClock};
 
@@ -17,6 +18,7 @@ mod ago;
 mod answer;
 mod ask;
 pub mod check;
+mod explain;
 mod heartbeat;
 mod paint;
 mod serve;
@@ -79,6 +81,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what each schedule comes to, occurrence by occurrence
+    ///
+    /// Prints the schedule in words and its next times, in the time zone of the heartbeat and in UTC: from when on it
+    /// is late, from when on it is down, and a note where a clock change, an exclusion or the early rule changes
+    /// something. Touches no state.
+    #[command(
+        after_help = "Exit codes: 0 explained, 64 usage or no such heartbeat, 78 the config has problems."
+    )]
+    Explain(explain::Arguments),
     /// Ask a running daemon how things stand
     ///
     /// Prints a table of all heartbeats, what needs somebody first, or one with its ping URL and its last runs. The
@@ -127,6 +138,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             let code = check::check(&config, json, &zones, now, &mut told).unwrap_or(exit::INTERNAL);
             print(&told, code)
         }
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Heartbeat(arguments) => heartbeat::heartbeat(&arguments),
     })
@@ -150,6 +162,13 @@ fn without_empty(command: clap::Command) -> clap::Command {
 fn print(text: &[u8], code: u8) -> u8 {
     let mut out = io::stdout().lock();
     outcome(out.write_all(text).and_then(|()| out.flush()), code)
+}
+
+/// As JSON, its keys in the order of their declaration.
+fn pretty(value: &impl Serialize) -> String {
+    let json =
+        serde_json::to_string_pretty(value).expect("what is printed has texts as keys and writes no error");
+    json + "\n"
 }
 
 /// The exit code after printing. A reader that has gone (`| head`) is no fault.

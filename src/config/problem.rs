@@ -131,7 +131,7 @@ impl Problems {
 }
 
 /// The candidate that `word` is most likely a slip of: at most a third of its letters are wrong.
-pub(super) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let lower = word.to_lowercase();
     let allowed = (lower.chars().count() / 3).max(1);
     candidates
