@@ -1,0 +1,3 @@
+//! Calendar expressions beside the programs that others read them with.
+
+mod cronsim;
