@@ -223,7 +223,7 @@ pub(super) fn exclude(reader: &mut Reader<'_>, known: &mut Schedules, item: &Ite
         let Some(text) = expression(reader, &item) else { continue };
         match known.exclusion(text, reader.zones) {
             None => good.push(text),
-            Some(error) => item.problem(reader, format!("{text:?} cannot be excluded: {error}")),
+            Some(error) => item.problem(reader, error),
         }
     }
     Expressions::new(good)
@@ -280,16 +280,11 @@ fn read_file(
         }
         let wrong = match text::expression(entry) {
             Ok(()) => known.exclusion(entry, reader.zones),
-            Err(error) => Some(format!("it {error}")),
+            Err(error) => Some(format!("an exclusion {error}")),
         };
         match wrong {
             None => good.push(entry),
-            // Whatever the file is, a problem does not show more of it than it takes to find the place.
-            Some(error) => {
-                let entry: String = entry.chars().take(80).collect();
-                let what = format!("{entry:?} cannot be excluded: {error}");
-                reader.problems.add(place.problem(what, None));
-            }
+            Some(error) => reader.problems.add(place.problem(error, None)),
         }
     }
     Some(Expressions::new(good))

@@ -82,3 +82,62 @@ fn an_early_that_does_nothing_or_too_much_is_warned_of() {
         assert_eq!(warnings(fine), [] as [String; 0], "{fine}");
     }
 }
+
+#[test]
+fn exclusions_by_name_and_by_file_are_taken_together() {
+    let memory = Memory::default()
+        .file(
+            MAIN,
+            "include = [\"conf.d/*.toml\"]\n\
+             [defaults]\nexclude = \"2026-12-24\"\nexclude_file = \"days.txt\"\n\
+             [heartbeats.a]\ncron = \"0 2 * * *\"\n\
+             [heartbeats.b]\ncron = \"0 2 * * *\"\nexclude = [\"Sun\", \"2026-12-25\"]\n\
+             [heartbeats.c]\ncron = \"0 2 * * *\"\nexclude_file = []\n\
+             [heartbeats.d]\ninterval = \"1h\"\nexclude = []\nexclude_file = []\n",
+        )
+        .file("/etc/overdue/days.txt", "# holidays\n2026-12-25 # Christmas\n\n *-*~01\n")
+        // Relative to the file that holds the path.
+        .file(
+            "/etc/overdue/conf.d/e.toml",
+            "[heartbeats.e]\ninterval = \"1h\"\nexclude_file = [\"e.txt\", \"/f.txt\"]\n",
+        )
+        .file("/etc/overdue/conf.d/e.txt", "2026-01-01")
+        .file("/f.txt", "\u{feff}2026-01-02\r\n");
+    let heartbeats = settled(&memory);
+    let excluded: Vec<Vec<&str>> =
+        heartbeats.iter().map(|heartbeat| heartbeat.exclude.iter().collect()).collect();
+    assert_eq!(
+        excluded,
+        [
+            vec!["2026-12-24", "2026-12-25", "*-*~01"],
+            vec!["Sun", "2026-12-25", "*-*~01"],
+            vec!["2026-12-24"],
+            vec![],
+            vec!["2026-12-24", "2026-01-01", "2026-01-02"],
+        ]
+    );
+}
+
+#[test]
+fn too_many_exclusions_are_told_where_they_are_too_many() {
+    let lines = |from: i64, to: i64| -> String {
+        let day = |n: i64| {
+            let date = jiff::civil::date(2026, 1, 1) + jiff::Span::new().days(n);
+            format!("{date}\n")
+        };
+        (from..to).map(day).collect()
+    };
+    let memory = Memory::default()
+        .file(MAIN, "[heartbeats.a]\ncron = \"0 2 * * *\"\nexclude_file = [\"a\"]\n[heartbeats.b]\ncron = \"0 2 * * *\"\nexclude_file = [\"b\", \"c\"]\n")
+        .file("/etc/overdue/a", &lines(0, 1_001))
+        .file("/etc/overdue/b", &lines(0, 600))
+        .file("/etc/overdue/c", &lines(600, 1_200));
+    let told: Vec<String> = memory.read_config().unwrap_err().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "/etc/overdue/config.toml:4:1: [heartbeats.b] excludes 1200 times, more than 1000",
+            "/etc/overdue/a:1001:1: these are more than 1000 entries",
+        ]
+    );
+}

@@ -13,11 +13,19 @@ use crate::model::time::{Span, Timestamp};
 pub mod cron;
 pub mod exclusions;
 pub mod expressions;
+pub mod on_calendar;
 pub mod told;
 pub mod words;
 
 /// The longest that a finish comes early by itself.
 const EARLY_MAX: Span = Span::from_secs(60);
+
+/// How far an occurrence is looked for that is not excluded.
+const HORIZON: Span = Span::from_secs(50 * 366 * 86_400);
+/// How often at most: more than once for each day of that.
+const LOOKS: u32 = 20_000;
+/// Where it is tried whether the exclusions leave anything: 2026-01-01T00:00:00Z.
+const PROBE: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
 /// When a job is expected, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,11 +69,16 @@ impl Timing {
                 let read = |expression| cron::Cron::parse(expression, zone.clone());
                 Rule::Cron(expressions.iter().map(read).collect::<Result<_, _>>()?)
             }
-            Self::OnCalendar(_) => {
-                return Err(ScheduleError::Expression("on_calendar is not known yet".to_owned()));
+            Self::OnCalendar(expressions) => {
+                let read = |expression| on_calendar::OnCalendar::parse(expression, &zone, zones);
+                Rule::Calendar(expressions.iter().map(read).collect::<Result<_, _>>()?)
             }
         };
-        Ok(Occurrences { rule, exclusions: Exclusions::read(exclude, &zone, zones)?, zone })
+        let occurrences = Occurrences { rule, exclusions: Exclusions::read(exclude, &zone, zones)?, zone };
+        if !exclude.is_empty() && !occurrences.leaves_any() {
+            return Err(ScheduleError::AllExcluded);
+        }
+        Ok(occurrences)
     }
 }
 
@@ -123,27 +136,62 @@ enum Rule {
     Every(Span),
     /// By the calendar; the earliest counts.
     Cron(Box<[cron::Cron]>),
+    /// By the calendar; the earliest counts.
+    Calendar(Box<[on_calendar::OnCalendar]>),
+}
+
+impl Rule {
+    /// The first occurrence after `after`, which is not before `from`, the instant that an interval counts from.
+    fn next(&self, from: Timestamp, after: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Every(every) => {
+                Some(from + every.times(after.since(from).as_millis() / every.as_millis().max(1) + 1))
+            }
+            Self::Cron(crons) => crons.iter().filter_map(|cron| cron.next_after(after)).min(),
+            Self::Calendar(calendars) => calendars.iter().filter_map(|one| one.next_after(after)).min(),
+        }
+    }
 }
 
 impl Occurrences {
     /// The first occurrence strictly after `t`: for an interval, one interval on. `None` when there is none.
     pub fn next_after(&self, t: Timestamp) -> Option<Timestamp> {
-        let mut after = t;
-        loop {
-            let next = self.next_ignoring_exclusions(after)?;
+        let first = self.rule.next(t, t)?;
+        match self.exclusions.until(first) {
+            None => Some(first),
+            Some(until) => self.next_left(t, until),
+        }
+    }
+
+    /// The first occurrence that is left when all up to `until` is excluded. An interval of which no multiple is left
+    /// is due when the exclusion of the first is over: it must not fall silent because each of them meets one.
+    fn next_left(&self, t: Timestamp, mut until: Timestamp) -> Option<Timestamp> {
+        for _ in 0..LOOKS {
+            let next = self.rule.next(t, until)?;
             match self.exclusions.until(next) {
+                _ if next > t + HORIZON => break,
                 None => return Some(next),
-                Some(until) => after = until,
+                Some(further) => until = further,
             }
         }
+        match self.rule {
+            Rule::Every(every) => self.exclusions.end_after(t + every, HORIZON, LOOKS),
+            Rule::Cron(_) | Rule::Calendar(_) => None,
+        }
+    }
+
+    /// Whether the exclusions leave an occurrence after 2025. An interval may begin at any instant.
+    fn leaves_any(&self) -> bool {
+        let left = match self.rule {
+            Rule::Every(_) => self.exclusions.end_after(PROBE, HORIZON, LOOKS),
+            Rule::Cron(_) | Rule::Calendar(_) => self.next_after(PROBE),
+        };
+        left.is_some()
     }
 
     /// The same, if nothing were excluded.
     fn next_ignoring_exclusions(&self, t: Timestamp) -> Option<Timestamp> {
-        match &self.rule {
-            Rule::Every(every) => Some(t + *every),
-            Rule::Cron(crons) => crons.iter().filter_map(|cron| cron.next_after(t)).min(),
-        }
+        self.rule.next(t, t)
     }
 
     /// The distance from the occurrence `due` to the one after it.

@@ -6,6 +6,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::model::schedule::cron::Cron;
+use crate::model::schedule::on_calendar::OnCalendar;
 use crate::model::schedule::{EARLY_MAX, Occurrences, Rule};
 use crate::model::time::{Span, Timestamp};
 
@@ -59,6 +60,24 @@ impl Written for Cron {
     }
 }
 
+impl Written for OnCalendar {
+    fn next_after(&self, t: Timestamp) -> Option<Timestamp> {
+        OnCalendar::next_after(self, t)
+    }
+
+    fn written_after(&self, local: DateTime) -> Option<DateTime> {
+        OnCalendar::written_after(self, local)
+    }
+
+    fn makes_up(&self) -> bool {
+        false
+    }
+
+    fn zone(&self) -> &TimeZone {
+        OnCalendar::zone(self)
+    }
+}
+
 impl Occurrences {
     /// The first occurrence strictly after `t`, told; `early` as the heartbeat declares it.
     pub fn told_after(&self, t: Timestamp, early: Option<Span>) -> Option<Told> {
@@ -84,6 +103,7 @@ impl Occurrences {
         match &self.rule {
             Rule::Every(_) => Vec::new(),
             Rule::Cron(crons) => crons.iter().map(|cron| cron as &dyn Written).collect(),
+            Rule::Calendar(calendars) => calendars.iter().map(|one| one as &dyn Written).collect(),
         }
     }
 

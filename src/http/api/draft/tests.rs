@@ -315,3 +315,35 @@ fn the_expression_at_fault_is_named_when_there_are_several() {
     let (_, two) = draft(&json!({ "name": "N", "cron": ["0 2 * * *", "0 14 * * *"] })).unwrap();
     assert_eq!(two.timing, Timing::Cron(Expressions::new(["0 2 * * *", "0 14 * * *"])));
 }
+
+#[test]
+fn lists_are_read_and_what_the_api_says_of_exclusions_is_all_of_them() {
+    let (_, both) = draft(&json!({
+        "name": "N", "on_calendar": ["Mon..Fri 03:00", "Sat 04:00 Europe/Berlin"], "exclude": ["2026-12-25", "Sun"],
+    }))
+    .unwrap();
+    assert_eq!(
+        both.timing,
+        Timing::OnCalendar(Expressions::new(["Mon..Fri 03:00", "Sat 04:00 Europe/Berlin"]))
+    );
+    assert_eq!(both.rest.exclude, Some(Expressions::new(["2026-12-25", "Sun"])));
+    assert_eq!(
+        both.rest.exclude_file,
+        Some(Expressions::default()),
+        "the file of the defaults does not count"
+    );
+    let one = draft(&json!({ "name": "N", "on_calendar": "daily", "exclude": [] })).unwrap().1;
+    assert_eq!(one.timing, Timing::OnCalendar(Expressions::one("daily")));
+    assert_eq!(one.rest.exclude, Some(Expressions::default()));
+
+    let before = json!({ "name": "N", "cron": "0 2 * * 6", "exclude": "2026-12-26", "early": "5m" });
+    let told = draft(&before).unwrap().1;
+    assert_eq!(merged(&before, &json!({ "grace": "2h" })).unwrap().rest.exclude, told.rest.exclude);
+    let unsaid = merged(&before, &json!({ "exclude": null, "early": null })).unwrap().rest;
+    assert_eq!((unsaid.exclude, unsaid.exclude_file, unsaid.early), (None, None, None));
+    // What is excluded must leave something of the schedule, whichever of the two is given.
+    assert_eq!(merged(&before, &json!({ "exclude": "Sat" })), Err("exclude".to_owned()));
+    let sundays = json!({ "name": "N", "cron": "0 2 * * 6", "exclude": "Sun" });
+    assert_eq!(merged(&sundays, &json!({ "cron": "0 2 * * 7" })), Err("exclude".to_owned()));
+    assert_eq!(fault(&json!({ "name": "N", "on_calendar": ["daily", "25:00"] })), "on_calendar");
+}

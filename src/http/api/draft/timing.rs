@@ -27,9 +27,7 @@ pub(super) fn read_exclude(fields: &Fields, zones: &Zones) -> Result<Option<Expr
         // Whether they leave anything is asked of the schedule.
         match Timing::Interval(Span::from_secs(1)).compile("UTC", &Expressions::one(text), zones) {
             Ok(_) | Err(ScheduleError::AllExcluded) => {}
-            Err(error) => {
-                return Err(Failure::field("exclude", format!("{text:?} cannot be excluded: {error}.")));
-            }
+            Err(error) => return Err(at_fault("exclude", &error)),
         }
     }
     Ok(Some(Expressions::new(texts)))
