@@ -122,3 +122,21 @@ fn what_cannot_be_explained_says_why() {
         assert!(ended.stdout.contains("61 * * * *"), "{ended:?}");
     }
 }
+
+#[test]
+fn what_is_excluded_is_named_in_a_note() {
+    let config = "[heartbeats.a]\non_calendar = [\"Mon..Fri 03:00\", \"Sat 04:00 UTC\"]\ntimezone = \"Europe/Berlin\"\n\
+        exclude = [\"2026-12-24..2026-12-26\", \"*-*~01\"]\nexclude_file = \"days.txt\"\n";
+    let home = Home::new(config);
+    std::fs::write(home.path("days.txt"), "# more of them\n2026-12-28\n").unwrap();
+    let told = |arguments: &[&str]| home.run(&[&["explain", "-c", "config.toml"], arguments].concat()).stdout;
+    let json: Value =
+        serde_json::from_str(&told(&["--from", "2026-12-23", "--count", "2", "--json"])).unwrap();
+    let [before, after] = &json[0]["occurrences"].as_array().unwrap()[..] else { panic!("{json}") };
+    assert_eq!((&before["local"], &before["note"]), (&json!("2026-12-23T03:00:00+01:00"), &Value::Null));
+    assert_eq!(after["local"], "2026-12-29T03:00:00+01:00");
+    assert_eq!(after["note"], "skips 4 excluded occurrences");
+    let table = told(&["--from", "2026-12-23"]);
+    assert!(table.contains("\n  not at 2026-12-24..2026-12-26, *-*~01, 2026-12-28\n"), "{table}");
+    assert!(table.contains("\n    skips 2026-12-31 03:00, excluded\n"), "{table}");
+}
