@@ -253,14 +253,14 @@ fn what_is_taken_and_refused_is_what_cronsim_takes_and_refuses() {
 }
 
 /// An instant from 1970 to 2110, most of them about changes of the clock.
-fn instant(chance: &mut Chance, zone: &str, zones: &Zones) -> i64 {
-    let any = chance.within(0, 4_400_000_000);
+fn instant(lot: &mut Chance, zone: &str, zones: &Zones) -> i64 {
+    let any = lot.within(0, 4_400_000_000);
     let from = jiff::Timestamp::from_second(any).unwrap();
     let change =
         zones.find(zone).unwrap().following(from).next().map(|change| change.timestamp().as_second());
-    match (chance.below(4), change) {
+    match (lot.below(4), change) {
         (0, _) | (_, None) => any,
-        (1, Some(change)) => change + chance.within(-200_000, 100_000),
-        (_, Some(change)) => change + chance.within(-9_000, 9_000),
+        (1, Some(change)) => change + lot.within(-200_000, 100_000),
+        (_, Some(change)) => change + lot.within(-9_000, 9_000),
     }
 }

@@ -241,3 +241,6 @@ pub enum ScheduleError {
     #[error("there is no time zone {0:?}")]
     Zone(String),
 }
+
+#[cfg(test)]
+mod proofs;

@@ -38,8 +38,8 @@ pub(super) fn ask(asked: &[Asked]) -> Vec<Answer> {
         .spawn()
         .expect("python starts");
     let mut lines = cronsim.stdin.take().expect("it is piped");
-    let text: String =
-        asked.iter().map(|one| format!("{}\t{}\t{}\n", one.zone, one.expression, one.after)).collect();
+    let text = asked.iter().map(|one| format!("{}\t{}\t{}", one.zone, one.expression, one.after));
+    let text = text.collect::<Vec<_>>().join("\n");
     let output = std::thread::scope(|scope| {
         scope.spawn(move || lines.write_all(text.as_bytes()));
         cronsim.wait_with_output().expect("python runs")
