@@ -131,13 +131,17 @@ impl Case<'_> {
         from: i64,
         (ours, theirs): (Option<i64>, Option<i64>),
     ) -> Option<Fault> {
-        let agrees = |text: &str, from: i64| {
-            ask(&[text.to_owned()], self.zone, from, 1) == [Answer::Elapses(ours.into_iter().collect())]
+        let agrees = |text: &String, from: i64| {
+            ask(slice::from_ref(text), self.zone, from, 1) == [Answer::Elapses(ours.into_iter().collect())]
         };
         let suspicions = suspect(zone, from, ours, theirs);
         let found = suspicions
             .iter()
-            .find(|suspicion| suspicion.agrees_from.is_none_or(|from| agrees(&expression.closed, from)))
+            .find(|suspicion| {
+                // Either form may meet another fault.
+                let either = |from| agrees(&expression.text, from) || agrees(&expression.closed, from);
+                suspicion.agrees_from.is_none_or(either)
+            })
             .map(|suspicion| suspicion.fault);
         found.or_else(|| {
             let is_open = expression.closed != expression.text;

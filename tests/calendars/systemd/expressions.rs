@@ -273,7 +273,12 @@ impl Writer {
             1 if first < high => {
                 self.count(name_of(name, "step"));
                 let step = self.between(1, high - first);
-                format!("{{{zero}{first}/{step}|{first}..{high}/{step}}}")
+                let end = match name {
+                    "hour" => 23,
+                    "year" => 2199,
+                    _ => high,
+                };
+                format!("{{{zero}{first}/{step}|{first}..{end}/{step}}}")
             }
             2 if first < high => {
                 self.count(name_of(name, "range with step"));
