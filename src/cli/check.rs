@@ -38,19 +38,27 @@ pub fn check(path: &Path, json: bool, zones: &Zones, now: Timestamp, out: &mut i
             }
             Ok(OK)
         }
-        Err(problems) => {
-            if json {
-                let report = Report { ok: false, heartbeats: Vec::new(), warnings: &[], problems: &problems };
-                write_json(&report, out)?;
-            } else {
-                for problem in &problems {
-                    writeln!(out, "{problem}")?;
-                }
-                writeln!(out, "\n{} in {}", count(problems.len(), "problem"), path.display())?;
-            }
+        Err(found) => {
+            problems(path, &found, json, out)?;
             Ok(CONFIG)
         }
     }
+}
+
+/// Writes what is wrong with the config at `path`.
+pub(super) fn problems(
+    path: &Path,
+    problems: &[Problem],
+    json: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if json {
+        return write_json(&Report { ok: false, heartbeats: Vec::new(), warnings: &[], problems }, out);
+    }
+    for problem in problems {
+        writeln!(out, "{problem}")?;
+    }
+    writeln!(out, "\n{} in {}", count(problems.len(), "problem"), path.display())
 }
 
 #[derive(Serialize)]
@@ -151,7 +159,7 @@ fn tell(path: &Path, config: &Config, heartbeats: &[Shown], out: &mut impl Write
     )
 }
 
-fn count(number: usize, what: &str) -> String {
+pub(super) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 

@@ -77,6 +77,12 @@ struct Add {
     /// The time zone of cron and on_calendar, such as Europe/Berlin
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
+    /// When nothing is expected: 2026-12-25, Sat,Sun, and what else the config knows; the flag may be repeated
+    #[arg(long, value_name = "DATE")]
+    exclude: Option<Vec<String>>,
+    /// How long before a time of cron or on_calendar it counts for that time, such as 10m
+    #[arg(long, value_name = "DURATION")]
+    early: Option<String>,
     /// How long after due it may still come, such as 30m
     #[arg(long, value_name = "DURATION")]
     grace: Option<String>,
@@ -141,12 +147,12 @@ struct Timing {
     /// It is expected this long after the last time, such as 24h
     #[arg(long, value_name = "DURATION")]
     interval: Option<String>,
-    /// It is expected at these times, as a crontab has them: '30 2 * * *'
+    /// It is expected at these times, as a crontab has them: '30 2 * * *'; the flag may be repeated
     #[arg(long, value_name = "FIELDS")]
-    cron: Option<String>,
-    /// It is expected at these times, as OnCalendar= of systemd has them
+    cron: Option<Vec<String>>,
+    /// It is expected at these times, as OnCalendar= of systemd has them; the flag may be repeated
     #[arg(long, alias = "on_calendar", value_name = "EXPRESSION")]
-    on_calendar: Option<String>,
+    on_calendar: Option<Vec<String>>,
 }
 
 /// Does what is wished. The exit code.
@@ -213,6 +219,12 @@ impl Add {
             // The API wants a name.
             let slug = body["slug"].clone();
             body.entry("name").or_insert(slug);
+            for field in ["cron", "on_calendar"] {
+                if let Some([one]) = body.get(field).and_then(Value::as_array).map(Vec::as_slice) {
+                    let one = one.clone();
+                    body.insert(field.to_owned(), one);
+                }
+            }
             for list in body.values_mut().filter_map(Value::as_array_mut) {
                 // `--channels ""` is a list of none.
                 list.retain(|word| word != "");
@@ -263,12 +275,13 @@ mod tests {
     #[test]
     fn every_key_of_the_config_is_a_flag_in_both_spellings() {
         let all = json!({
-            "slug": "db", "cron": "30 2 * * *", "timezone": "Europe/Berlin", "grace": "30m", "max_runtime": "2h",
+            "slug": "db", "cron": "30 2 * * *", "timezone": "Europe/Berlin",
+            "exclude": ["2026-12-25", "Sat,Sun"], "early": "10m", "grace": "30m", "max_runtime": "2h",
             "name": "Data", "description": "Dumps.", "tags": ["a", "b", "c"], "host": "db1",
             "channels": ["ops", "log"], "uuid": "b2cdb556-4098-5c78-84b3-7d48074f605c", "paused": true,
             "await_first_ping": true, "resume_on_ping": false, "methods": ["GET", "POST"], "remind_every": "1d",
         });
-        let flags = "--timezone Europe/Berlin --grace 30m --max_runtime 2h --name Data --description Dumps. \
+        let flags = "--timezone Europe/Berlin --exclude 2026-12-25 --exclude Sat,Sun --early 10m --grace 30m --max_runtime 2h --name Data --description Dumps. \
                      --tags a,b --tags c --host db1 --channels ops,log \
                      --uuid b2cdb556-4098-5c78-84b3-7d48074f605c --paused --await_first_ping \
                      --resume_on_ping=false --methods GET,POST --remind_every 1d";
@@ -281,6 +294,8 @@ mod tests {
             .collect();
         assert_eq!(body(&hyphens.iter().map(String::as_str).collect::<Vec<_>>()).unwrap(), all);
         assert_eq!(body(&["--on_calendar", "daily"]).unwrap()["on_calendar"], "daily");
+        let two = ["--cron", "0 2 * * *", "--cron", "0 14 * * *"];
+        assert_eq!(body(&two).unwrap()["cron"], json!(["0 2 * * *", "0 14 * * *"]));
     }
 
     #[test]

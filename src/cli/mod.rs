@@ -9,13 +9,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use serde::Serialize;
 
 use crate::engine::clock::{Clock as _, SystemClock};
 
+mod against;
 mod ago;
 mod answer;
 mod ask;
 pub mod check;
+mod explain;
 mod heartbeat;
 mod paint;
 mod serve;
@@ -59,14 +62,34 @@ enum Command {
     ///
     /// Prints each heartbeat with its schedule and next due times, or every problem at once as
     /// file:line:column. Touches no state.
-    #[command(after_help = "Exit codes: 0 the config is good, 64 usage, 78 it has problems.")]
+    ///
+    /// With --against it tells what a reload of the config would change of a running daemon: heartbeats added,
+    /// removed and changed, each with its due and deadline before and after, and the incidents that would open within
+    /// their grace. Nothing is touched. An API key is taken from $OVERDUE_API_KEY when the daemon wants one.
+    #[command(
+        after_help = "Exit codes: 0 the config is good, 3 the daemon is not reachable, 64 usage, 73 the state folder \
+                      cannot be read, 78 the config has problems."
+    )]
     Check {
         #[command(flatten)]
         config: ConfigArgument,
+        /// Tell what a reload would change of this daemon: http://host:port, unix:/path of its socket, or its state
+        /// folder
+        #[arg(long, value_name = "URL|FOLDER")]
+        against: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+    /// Say what each schedule comes to, occurrence by occurrence
+    ///
+    /// Prints the schedule in words and its next times, in the time zone of the heartbeat and in UTC: from when on it
+    /// is late, from when on it is down, and a note where a clock change, an exclusion or the early rule changes
+    /// something. Touches no state.
+    #[command(
+        after_help = "Exit codes: 0 explained, 64 usage or no such heartbeat, 78 the config has problems."
+    )]
+    Explain(explain::Arguments),
     /// Ask a running daemon how things stand
     ///
     /// Prints a table of all heartbeats, what needs somebody first, or one with its ping URL and its last runs. The
@@ -106,12 +129,16 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     ExitCode::from(match arguments.command {
         Command::Serve(ConfigArgument { config }) => serve::serve(&config),
-        Command::Check { config: ConfigArgument { config }, json } => {
+        Command::Check { config: ConfigArgument { config }, against: Some(place), json } => {
+            against::against(&config, &place, json)
+        }
+        Command::Check { config: ConfigArgument { config }, against: None, json } => {
             let (zones, now) = (crate::daemon::zones(), SystemClock.now());
             let mut told = Vec::new();
             let code = check::check(&config, json, &zones, now, &mut told).unwrap_or(exit::INTERNAL);
             print(&told, code)
         }
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Heartbeat(arguments) => heartbeat::heartbeat(&arguments),
     })
@@ -135,6 +162,13 @@ fn without_empty(command: clap::Command) -> clap::Command {
 fn print(text: &[u8], code: u8) -> u8 {
     let mut out = io::stdout().lock();
     outcome(out.write_all(text).and_then(|()| out.flush()), code)
+}
+
+/// As JSON, its keys in the order of their declaration.
+fn pretty(value: &impl Serialize) -> String {
+    let json =
+        serde_json::to_string_pretty(value).expect("what is printed has texts as keys and writes no error");
+    json + "\n"
 }
 
 /// The exit code after printing. A reader that has gone (`| head`) is no fault.

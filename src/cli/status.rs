@@ -18,7 +18,7 @@ use crate::model::time::Timestamp;
 mod alerts;
 mod chart;
 mod detail;
-mod overview;
+pub(super) mod overview;
 pub(super) mod plugin;
 #[cfg(test)]
 mod samples;

@@ -1,23 +1,28 @@
 //! `[heartbeats.*]` and `[defaults]`. Knows their keys and ranges; never knows what a heartbeat does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use crate::config::duration::write_span;
 use crate::config::problem::closest;
 use crate::config::raw::{Item, Reader, Section};
+use crate::config::schedule::{Compiled, Schedules, Written, exclude, exclude_file, timezone};
 use crate::model::channel::ChannelName;
 use crate::model::heartbeat::{Defaults, Draft, Partial};
 use crate::model::id::parse_uuid;
 use crate::model::ping::Method;
+use crate::model::schedule::Timing;
 use crate::model::schedule::expressions::Expressions;
-use crate::model::schedule::{ScheduleError, Timing};
 use crate::model::text::{self, TextError};
 use crate::model::time::Span;
 
 /// Keys that `[defaults]` knows too.
-pub(super) const DEFAULTS: [&str; 11] = [
+pub(super) const DEFAULTS: [&str; 14] = [
     "tags",
     "host",
     "timezone",
+    "exclude",
+    "exclude_file",
+    "early",
     "grace",
     "max_runtime",
     "channels",
@@ -27,7 +32,7 @@ pub(super) const DEFAULTS: [&str; 11] = [
     "methods",
     "remind_every",
 ];
-pub(super) const HEARTBEAT: [&str; 17] = [
+pub(super) const HEARTBEAT: [&str; 20] = [
     "name",
     "description",
     "uuid",
@@ -37,6 +42,9 @@ pub(super) const HEARTBEAT: [&str; 17] = [
     "tags",
     "host",
     "timezone",
+    "exclude",
+    "exclude_file",
+    "early",
     "grace",
     "max_runtime",
     "channels",
@@ -46,16 +54,17 @@ pub(super) const HEARTBEAT: [&str; 17] = [
     "methods",
     "remind_every",
 ];
-const SCHEDULES: [&str; 3] = ["interval", "cron", "on_calendar"];
 
 /// What people write who come from elsewhere.
-const SLIPS: [(&str, &str); 14] = [
+const SLIPS: [(&str, &str); 16] = [
     ("every", "interval"),
     ("period", "interval"),
     ("schedule", "cron"),
     ("calendar", "on_calendar"),
     ("tz", "timezone"),
     ("time_zone", "timezone"),
+    ("except", "exclude"),
+    ("holidays", "exclude"),
     ("grace_period", "grace"),
     ("grace_time", "grace"),
     ("timeout", "max_runtime"),
@@ -72,8 +81,8 @@ pub(super) struct Known<'c> {
     pub(super) channels: &'c BTreeSet<String>,
     /// Whether a file that cannot be read may hold further channels.
     pub(super) partial: bool,
-    /// Many heartbeats share a schedule; each is compiled once. The text is what is wrong with it.
-    pub(super) compiled: BTreeMap<(String, String), Result<(), ScheduleError>>,
+    /// What was found out of schedules.
+    pub(super) schedules: Schedules,
 }
 
 pub(super) fn defaults(reader: &mut Reader<'_>, known: &mut Known<'_>, section: &Section<'_>) -> Defaults {
@@ -99,14 +108,42 @@ pub(super) fn draft(
     let description =
         section.get("description").and_then(|item| ruled(reader, &item, item.name, text::description));
     let uuid = section.get("uuid").and_then(|item| uuid(reader, &item));
-    let (timing, item) = timing(reader, section)?;
-    let zone = rest.timezone.as_ref().or(defaults.timezone.as_ref()).map_or("UTC", String::as_str);
-    if timing.interval().is_none() {
-        compiles(reader, known, &item, &timing, zone)?;
+    let written = Written::read(reader, section)?;
+    let mut draft = Draft { timing: written.timing.clone(), name, description, uuid, rest };
+    let exclude = excluded(known, &mut draft.rest, defaults);
+    let in_all = exclude.len();
+    if in_all > text::EXCLUSIONS_MAX {
+        let what = format!("{} excludes {in_all} times, more than {}", section.title, text::EXCLUSIONS_MAX);
+        section.problem(reader, what, None);
+        return None;
     }
-    let draft = Draft { timing, name, description, uuid, rest };
+    let compiled = if draft.timing.interval().is_none() || !exclude.is_empty() {
+        let zone = draft.rest.timezone.as_ref().or(defaults.timezone.as_ref()).map_or("UTC", String::as_str);
+        Some(written.compile(reader, &mut known.schedules, section, zone, &exclude)?)
+    } else {
+        None
+    };
     warn(reader, section, &draft, defaults);
+    warn_of_early(reader, section, &draft, defaults, compiled);
     Some(draft)
+}
+
+/// All that is excluded. When it comes from two sides, the draft gets it as one list that it shares with others of
+/// the same two: a config's draft is settled with these defaults and no others.
+fn excluded(known: &mut Known<'_>, own: &mut Partial, common: &Defaults) -> Expressions {
+    let there = |list: &&Expressions| !list.is_empty();
+    let named = own.exclude.as_ref().or(common.exclude.as_ref()).filter(there);
+    let filed = own.exclude_file.as_ref().or(common.exclude_file.as_ref()).filter(there);
+    match (named, filed) {
+        (Some(named), Some(filed)) => {
+            let all = known.schedules.together(named, filed);
+            own.exclude = Some(all.clone());
+            own.exclude_file = Some(Expressions::default());
+            all
+        }
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => Expressions::default(),
+    }
 }
 
 fn partial(reader: &mut Reader<'_>, known: &mut Known<'_>, section: &Section<'_>) -> Partial {
@@ -119,10 +156,12 @@ fn partial(reader: &mut Reader<'_>, known: &mut Known<'_>, section: &Section<'_>
     Partial {
         tags: section.get("tags").and_then(|item| tags(reader, &item)),
         host: section.get("host").and_then(|item| ruled(reader, &item, item.name, text::line)),
-        timezone: section.get("timezone").and_then(|item| timezone(reader, known, &item)),
-        exclude: None,
-        exclude_file: None,
-        early: None,
+        timezone: section.get("timezone").and_then(|item| timezone(reader, &mut known.schedules, &item)),
+        exclude: section.get("exclude").map(|item| exclude(reader, &mut known.schedules, &item)),
+        exclude_file: section
+            .get("exclude_file")
+            .map(|item| exclude_file(reader, &mut known.schedules, &item)),
+        early: span(reader, "early", Span::ZERO),
         grace: span(reader, "grace", Span::ZERO),
         max_runtime: span(reader, "max_runtime", second),
         channels: section.get("channels").and_then(|item| channels(reader, known, &item)),
@@ -132,92 +171,6 @@ fn partial(reader: &mut Reader<'_>, known: &mut Known<'_>, section: &Section<'_>
         methods: section.get("methods").and_then(|item| methods(reader, &item)),
         remind_every: span(reader, "remind_every", second),
     }
-}
-
-/// The one schedule, with the value that it stands in.
-fn timing<'t>(reader: &mut Reader<'_>, section: &Section<'t>) -> Option<(Timing, Item<'t>)> {
-    let mut given = SCHEDULES.iter().filter_map(|key| section.get(key));
-    let Some(first) = given.next() else {
-        section.problem(
-            reader,
-            format!("{} has no schedule; it needs one of interval, cron and on_calendar", section.title),
-            Some("interval = \"24h\"".to_owned()),
-        );
-        return None;
-    };
-    if let Some(second) = given.next() {
-        let what = format!(
-            "{} has two schedules, {} (line {}) and {}; keep one",
-            section.title,
-            first.name,
-            first.key_place().line,
-            second.name
-        );
-        reader.problems.add(second.key_place().problem(what, None));
-        return None;
-    }
-    let timing = match first.name {
-        "interval" => Timing::Interval(first.span(reader, Timing::INTERVAL)?),
-        "cron" => Timing::Cron(Expressions::one(&ruled(reader, &first, first.name, text::expression)?)),
-        _ => {
-            let what = "on_calendar is not supported yet; write the schedule as cron";
-            reader.problems.add(first.key_place().problem(what, Some("cron = \"0 2 * * *\"".to_owned())));
-            return None;
-        }
-    };
-    Some((timing, first))
-}
-
-fn compiles(
-    reader: &mut Reader<'_>,
-    known: &mut Known<'_>,
-    item: &Item<'_>,
-    timing: &Timing,
-    zone: &str,
-) -> Option<()> {
-    let key = (timing.to_string(), zone.to_owned());
-    let zones = reader.zones;
-    let outcome = known
-        .compiled
-        .entry(key)
-        .or_insert_with(|| timing.compile(zone, &Expressions::default(), zones).map(drop));
-    match outcome {
-        Ok(()) => Some(()),
-        // Told where the zone stands.
-        Err(ScheduleError::Zone(_)) => None,
-        Err(error) => {
-            let what =
-                format!("{} {:?} cannot be used: {error}", item.name, item.str(reader).unwrap_or_default());
-            item.problem(reader, what);
-            None
-        }
-    }
-}
-
-fn timezone(reader: &mut Reader<'_>, known: &mut Known<'_>, item: &Item<'_>) -> Option<String> {
-    let text = item.str(reader)?;
-    let zones = reader.zones;
-    // An expression that no one writes stands for the zone itself.
-    let found =
-        known.compiled.entry((String::new(), text.to_owned())).or_insert_with(|| zones.find(text).map(drop));
-    if found.is_ok() {
-        return Some(text.to_owned());
-    }
-    let names: Vec<String> = reader.zones.names().collect();
-    item.found(
-        reader,
-        format!("there is no time zone {text:?}; use a name like \"UTC\" or \"Europe/Berlin\""),
-        closest_zone(text, &names),
-    );
-    None
-}
-
-/// The zone of nearly this name, or of this city: people write "Berlin".
-fn closest_zone(text: &str, names: &[String]) -> Option<String> {
-    let city = text.replace(' ', "_").to_lowercase();
-    let same_city = |name: &&String| name.to_lowercase().rsplit('/').next() == Some(city.as_str());
-    let by_city = names.iter().find(same_city).map(|name| format!("{name:?}"));
-    by_city.or_else(|| closest(text, names.iter().map(String::as_str)))
 }
 
 fn channels(reader: &mut Reader<'_>, known: &Known<'_>, item: &Item<'_>) -> Option<Vec<ChannelName>> {
@@ -309,4 +262,34 @@ fn warn(reader: &mut Reader<'_>, section: &Section<'_>, draft: &Draft, defaults:
             format!("{} has a grace of 0, so a ping that is late by a moment is an incident", section.title);
         reader.warnings.add(section.place().problem(what, None));
     }
+}
+
+fn warn_of_early(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    draft: &Draft,
+    defaults: &Defaults,
+    compiled: Option<&Compiled>,
+) {
+    let Some(early) = draft.rest.early.or(defaults.early) else { return };
+    let own = section.get("early");
+    let place = own.map_or_else(|| section.place(), |item| item.key_place());
+    let what = if draft.timing.interval().is_some() {
+        // As one of the defaults it is for the others.
+        if own.is_none() {
+            return;
+        }
+        "early does nothing beside an interval, which counts from the last finish".to_owned()
+    } else {
+        match compiled.and_then(Compiled::closest) {
+            Some(closest) if early >= closest => format!(
+                "early is {}, but two times of {} are only {} apart: every finish would count for the next time too",
+                write_span(early),
+                section.title,
+                write_span(closest)
+            ),
+            Some(_) | None => return,
+        }
+    };
+    reader.warnings.add(place.problem(what, None));
 }

@@ -27,6 +27,7 @@ mod heartbeat;
 pub mod problem;
 mod raw;
 mod resolve;
+mod schedule;
 pub mod secret;
 mod server;
 mod syntax;

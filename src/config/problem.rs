@@ -123,14 +123,15 @@ impl Problems {
         let mut found = self.found;
         found.sort_by_key(|problem| {
             let file = order.get(problem.file.as_ref()).copied().unwrap_or(usize::MAX);
-            (file, problem.line, problem.column)
+            // What is in none of them is one of the files that a key names.
+            (file, problem.file.clone(), problem.line, problem.column)
         });
         found
     }
 }
 
 /// The candidate that `word` is most likely a slip of: at most a third of its letters are wrong.
-pub(super) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let lower = word.to_lowercase();
     let allowed = (lower.chars().count() / 3).max(1);
     candidates

@@ -160,11 +160,8 @@ impl<'t> Item<'t> {
         let meant = match self.value {
             DeValue::Integer(number) => Some(format!("\"{number}\"")),
             DeValue::Boolean(value) => Some(format!("\"{value}\"")),
-            DeValue::String(_)
-            | DeValue::Float(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_)
-            | DeValue::Table(_) => None,
+            DeValue::Datetime(value) => Some(format!("\"{value}\"")),
+            DeValue::String(_) | DeValue::Float(_) | DeValue::Array(_) | DeValue::Table(_) => None,
         };
         self.not_a(reader, "a string", meant);
         None
@@ -250,17 +247,18 @@ impl<'t> Item<'t> {
     }
 
     pub(super) fn list(&self, reader: &mut Reader<'_>, of: &str) -> Option<Vec<Item<'t>>> {
-        if let DeValue::Array(items) = self.value {
-            let item = |value: &'t toml::Spanned<DeValue<'t>>| Item {
-                value: value.get_ref(),
-                at: value.span().start,
-                ..*self
-            };
-            return Some(items.iter().map(item).collect());
+        if self.value.is_array() {
+            return Some(self.each());
         }
         let meant = self.value.as_str().map(|text| format!("[{text:?}]"));
         self.not_a(reader, &format!("a list of {of}"), meant);
         None
+    }
+
+    /// What stands in a list, or the one thing that stands there without a list.
+    pub(super) fn each(&self) -> Vec<Item<'t>> {
+        let DeValue::Array(items) = self.value else { return vec![*self] };
+        items.iter().map(|value| Item { value: value.get_ref(), at: value.span().start, ..*self }).collect()
     }
 
     /// A list of texts, none empty.

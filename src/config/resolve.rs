@@ -11,6 +11,7 @@ use crate::config::channel::{ChannelConfig, channel};
 use crate::config::heartbeat::{Known, defaults, draft};
 use crate::config::problem::{Place, Problem, Problems, closest};
 use crate::config::raw::{File, Item, Reader, Section};
+use crate::config::schedule::Schedules;
 use crate::config::server::{server, state};
 use crate::config::{Config, Declared, Sources, syntax, uuids};
 use crate::model::channel::ChannelName;
@@ -148,7 +149,7 @@ impl<'t> Assembly<'_, '_, 't> {
         let state = state(self.reader, self.main, of_state.as_ref());
         let of_defaults = section(self.reader, "defaults");
         let (channels, names) = self.channels();
-        let mut known = Known { channels: &names, partial: self.partial, compiled: BTreeMap::new() };
+        let mut known = Known { channels: &names, partial: self.partial, schedules: Schedules::default() };
         let defaults = match &of_defaults {
             Some(section) => defaults(self.reader, &mut known, section),
             None => Defaults::default(),

@@ -53,3 +53,4 @@ pub(crate) fn config(text: &str) -> Config {
 }
 
 mod reading;
+mod schedules;

@@ -7,11 +7,11 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::config::problem::Problem;
 use crate::config::secret::Secret;
+use crate::daemon::timezones::TimeZones;
 use crate::deliver::Targets;
 use crate::http::HttpSettings;
 use crate::machine::event::Reload;
 use crate::model::heartbeat::namespace;
-use crate::model::schedule::Zones;
 
 /// The parts of a config that are watched rather than sent.
 pub(super) struct InForce {
@@ -20,17 +20,17 @@ pub(super) struct InForce {
     pub(super) alive_url: watch::Sender<Option<Secret>>,
     /// The ping key of the state folder, when the config has none.
     own_ping_key: String,
-    zones: Zones,
+    timezones: TimeZones,
 }
 
 impl InForce {
-    pub(super) fn new(config: &Config, own_ping_key: String, zones: Zones) -> Self {
+    pub(super) fn new(config: &Config, own_ping_key: String, timezones: TimeZones) -> Self {
         Self {
-            http: watch::Sender::new(Arc::new(http_settings(config, &own_ping_key, &zones))),
+            http: watch::Sender::new(Arc::new(http_settings(config, &own_ping_key, &timezones))),
             targets: watch::Sender::new(Arc::new(config.channels.clone())),
             alive_url: watch::Sender::new(config.server.alive_url.clone()),
             own_ping_key,
-            zones,
+            timezones,
         }
     }
 
@@ -54,7 +54,7 @@ impl InForce {
 
     /// Hands the rest of a config to those who watch for it.
     pub(super) fn put(&self, config: &Config) {
-        self.http.send_replace(Arc::new(http_settings(config, &self.own_ping_key, &self.zones)));
+        self.http.send_replace(Arc::new(http_settings(config, &self.own_ping_key, &self.timezones)));
         self.targets.send_replace(Arc::new(config.channels.clone()));
         self.alive_url.send_if_modified(|before| {
             let now = config.server.alive_url.clone();
@@ -69,7 +69,7 @@ fn ping_key<'a>(config: &'a Config, own: &'a str) -> &'a str {
     config.server.ping_key.as_ref().map_or(own, Secret::expose)
 }
 
-fn http_settings(config: &Config, own_ping_key: &str, zones: &Zones) -> HttpSettings {
+fn http_settings(config: &Config, own_ping_key: &str, timezones: &TimeZones) -> HttpSettings {
     let server = &config.server;
     HttpSettings {
         base_url: server.base_url.clone(),
@@ -78,6 +78,7 @@ fn http_settings(config: &Config, own_ping_key: &str, zones: &Zones) -> HttpSett
         body_limit: server.body_limit as usize,
         api_keys: server.api_keys.clone(),
         channels: config.channels.keys().cloned().collect(),
-        zones: zones.clone(),
+        zones: timezones.zones.clone(),
+        timezones: timezones.data.clone(),
     }
 }

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::FutureExt as _;
-use jiff::tz::TimeZoneDatabase;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch as channel;
 use tokio::sync::{mpsc, oneshot};
@@ -34,12 +33,15 @@ use crate::store::folder::{OpenError, StateFolder};
 use crate::store::recover::RecoverError;
 use crate::watch::{self, Disk, First, Watch};
 
+pub use crate::daemon::recovery::{Peeked, peek};
+
 mod force;
 mod outside;
 mod recovery;
 mod reloads;
 mod starts;
 mod systemd;
+mod timezones;
 
 /// How long POSTs under way may take once the daemon ends.
 const COURIER_PATIENCE: Duration = Duration::from_secs(5);
@@ -77,10 +79,9 @@ impl From<OpenError> for Failure {
     }
 }
 
-/// The time zones: the system's, or those within the program where the system has none.
+/// The time zones: those within the program, or the system's when their release is newer.
 pub fn zones() -> Zones {
-    let system = TimeZoneDatabase::from_env();
-    if system.is_definitively_empty() { Zones::bundled() } else { Zones::new(system) }
+    timezones::find().zones
 }
 
 /// What a person at a terminal is shown once the daemon runs.
@@ -107,7 +108,8 @@ pub fn run(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure> {
 }
 
 async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure> {
-    let zones = zones();
+    let timezones = timezones::find();
+    let zones = timezones.zones.clone();
     let reading = watch::read(path, &Disk, &zones, None);
     let mut config = reading.outcome.map_err(Failure::Config)?;
     for warning in &config.warnings {
@@ -117,9 +119,10 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
     // Bound early, served late: who comes meanwhile waits instead of being refused. Before anything is
     // written: where the port is in use, nothing changes.
     let listeners = listeners(&config)?;
+    timezones.tell();
     let kept = recovery::recover_from(folder, config.state.durability)?;
     let held = starts::hold_back(&mut config, &kept.state, &reading.transcript);
-    let in_force = InForce::new(&config, recovery::ping_key(&kept.folder)?, zones.clone());
+    let in_force = InForce::new(&config, recovery::ping_key(&kept.folder)?, timezones);
     let reload = in_force.reload_event(&config).map_err(Failure::Config)?;
     let own_namespace = in_force.own_namespace(&config);
     let first = First { config: &config, transcript: reading.transcript, held: held.clone() };

@@ -4,6 +4,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
 
 use crate::config;
 use crate::daemon::Failure;
@@ -12,7 +14,8 @@ use crate::machine::state::{Core, State};
 use crate::store::Durability;
 use crate::store::folder::{Folder, StateFolder};
 use crate::store::journal::SegmentJournal;
-use crate::store::recover::{Found, Recovered, recover};
+use crate::store::peek::Peek;
+use crate::store::recover::{Found, RecoverError, Recovered, recover};
 use crate::store::snapshot::SnapshotFiles;
 
 /// What the state folder gave.
@@ -55,6 +58,56 @@ pub(super) fn recover_from(folder: StateFolder, durability: config::Durability) 
 /// Whether a disk may take again later what it refuses now.
 fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// What a state folder holds, without touching it.
+#[derive(Debug)]
+pub struct Peeked {
+    /// The state, as far as it is written.
+    pub state: State,
+    /// The ping key that the daemon made, if it made one.
+    pub ping_key: Option<String>,
+}
+
+/// Looks into a state folder that a daemon may be writing to.
+///
+/// # Errors
+/// When it cannot be read or holds no state that can be recovered.
+pub fn peek(dir: &Path) -> Result<Peeked, Failure> {
+    /// A daemon that takes a snapshot moves files while they are read.
+    const TRIES: usize = 10;
+    let failed = |error: io::Error| {
+        Failure::StateFolder(format!(
+            "state folder {}: {error}. Look as the user that overdue runs as (sudo), or ask the daemon by its URL",
+            dir.display()
+        ))
+    };
+    let folder = Peek::at(dir);
+    if !folder.is_state().map_err(failed)? {
+        let error = format!("state folder {}: there is no state of overdue in it", dir.display());
+        return Err(Failure::StateFolder(error));
+    }
+    let mut tries = 0;
+    let state = loop {
+        let mut building = Building::default();
+        match recover::<_, Core, Beat>(&folder, |found| building.take(found)) {
+            Ok(_) => break building.finish(),
+            Err(error @ (RecoverError::Newer { .. } | RecoverError::Unreadable { .. })) => {
+                return Err(error.into());
+            }
+            Err(error) if tries == TRIES => return Err(error.into()),
+            Err(_) => {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    };
+    let ping_key = match std::fs::read_to_string(dir.join("ping_key")) {
+        Ok(key) => Some(key.trim_end().to_owned()).filter(|key| !key.is_empty()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(error)),
+    };
+    Ok(Peeked { state, ping_key })
 }
 
 /// A state in the making: first the snapshot's core and heartbeats, then records.
@@ -125,6 +178,30 @@ pub(super) fn ping_key(folder: &StateFolder) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_looked_at_without_a_trace() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(peek(dir.path()), Err(Failure::StateFolder(_))), "there is no state in it");
+        assert!(matches!(peek(&dir.path().join("none")), Err(Failure::StateFolder(_))));
+        let files = [
+            ("journal-00000000000000000001.jsonl", "half a line that was never acknowl"),
+            ("snapshot.tmp", "half"),
+            ("ping_key", "key\n"),
+        ];
+        for (name, text) in files {
+            std::fs::write(dir.path().join(name), text).unwrap();
+        }
+        // A daemon holds it, which must not matter.
+        let peeked = {
+            let _held = StateFolder::open(dir.path()).unwrap();
+            peek(dir.path()).unwrap()
+        };
+        assert_eq!((peeked.state.living(), peeked.ping_key.as_deref()), (0, Some("key")));
+        for (name, text) in files {
+            assert_eq!(std::fs::read_to_string(dir.path().join(name)).unwrap(), text);
+        }
+    }
 
     #[test]
     fn a_ping_key_is_made_once_and_kept() {

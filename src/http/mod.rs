@@ -22,8 +22,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 use warp::Filter;
 
 use crate::config::ApiKey;
@@ -50,6 +52,27 @@ pub struct HttpSettings {
     pub channels: BTreeSet<ChannelName>,
     /// The time zones that a heartbeat may name.
     pub zones: Zones,
+    /// What these zones are.
+    pub timezones: TimeZoneData,
+}
+
+/// Which time zone data is in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TimeZoneData {
+    /// The release, such as `2025b`.
+    pub release: String,
+    /// Where it is from.
+    pub from: TimeZoneOrigin,
+}
+
+/// Where time zone data is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeZoneOrigin {
+    /// From the program itself.
+    Bundled,
+    /// From the machine, which has a newer release.
+    System,
 }
 
 /// Without the secrets.
@@ -140,6 +163,7 @@ impl HttpSettings {
             api_keys: Vec::new(),
             channels: [ChannelName::new("ops")].into(),
             zones: Zones::bundled(),
+            timezones: TimeZoneData { release: "2025b".to_owned(), from: TimeZoneOrigin::Bundled },
         }
     }
 }

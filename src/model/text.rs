@@ -7,6 +7,10 @@ pub const LINE_MAX: usize = 255;
 pub const DESCRIPTION_MAX: usize = 10_000;
 /// Characters of a calendar expression at the most.
 pub const EXPRESSION_MAX: usize = 1_000;
+/// Calendar expressions of a schedule at the most.
+pub const EXPRESSIONS_MAX: usize = 100;
+/// Exclusions of a heartbeat at the most.
+pub const EXCLUSIONS_MAX: usize = 1_000;
 /// Tags of a heartbeat at the most.
 pub const TAGS_MAX: usize = 100;
 

@@ -10,6 +10,7 @@ pub mod codec;
 pub mod folder;
 pub mod journal;
 pub mod memory;
+pub mod peek;
 pub mod recover;
 pub mod snapshot;
 

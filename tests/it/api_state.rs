@@ -186,6 +186,12 @@ fn a_summary_tells_how_the_daemon_fares_and_when_it_could_not_hear() {
     let instant = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap();
     let daemon = Daemon::start_in(&home);
     let first = summary(&daemon);
+    // Which of the two depends on the machine.
+    let from = first["timezones"]["from"].as_str().unwrap();
+    assert!(["bundled", "system"].contains(&from), "{first}");
+    let release = first["timezones"]["release"].as_str().unwrap();
+    let told = format!("time zone data: release {release}, ");
+    assert!(release.starts_with("20") && daemon.stderr().contains(&told), "{release}: {}", daemon.stderr());
     assert_eq!((&first["blind_windows"], &first["config"]["ok"]), (&json!([]), &json!(true)));
     daemon.kill_9();
 

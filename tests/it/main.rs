@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "what the harness can do is there before the test that needs it")]
 
 mod access;
+mod against;
 mod api;
 mod api_access;
 mod api_deliveries;
@@ -16,6 +17,7 @@ mod bad_input;
 mod client;
 mod command_line;
 mod delivery;
+mod explain;
 mod floods;
 mod full_disk;
 mod harness;

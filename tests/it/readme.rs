@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Daemon, Ended, Home, LIMIT, OVERDUE, Process, command, run, wait_until};
 
+mod schedules;
+
 const PAGE: &str = include_str!("../../README.md");
 
 /// Where the page's daemon is, and the heartbeat that its examples ping.
@@ -157,6 +159,7 @@ fn silent(ended: &Ended) {
 #[test]
 fn no_marked_block_of_the_readme_is_left_out() {
     let tried = [
+        "against",
         "api",
         "backup",
         "compose",
@@ -164,10 +167,12 @@ fn no_marked_block_of_the_readme_is_left_out() {
         "cron-pipestatus",
         "cron-plain",
         "cron-start",
+        "explain",
         "heartbeat-add",
         "journal-attempts",
         "journal-pings",
         "python",
+        "schedules",
         "snapshot-heartbeats",
         "systemd-end",
         "tour-ping",
@@ -186,6 +191,7 @@ impl Sources for Toml {
     fn read(&self, path: &Path) -> io::Result<String> {
         match path.file_name().and_then(|name| name.to_str()) {
             Some("README.toml") => Ok(self.0.to_owned()),
+            Some("holidays.txt") => Ok("2026-12-25 # Christmas\n".to_owned()),
             Some("ops-key") => Ok("0123456789abcdef".to_owned()),
             _ => Ok("https://example.org/hook".to_owned()),
         }
@@ -206,7 +212,7 @@ fn every_toml_block_of_the_readme_is_a_config() {
     // In a list, a block is indented; TOML does not mind.
     let blocks: Vec<&str> =
         PAGE.split("```toml\n").skip(1).map(|rest| rest.split_once("```\n").unwrap().0).collect();
-    assert_eq!(blocks.len(), 4, "the blocks of the page");
+    assert_eq!(blocks.len(), 5, "the blocks of the page");
     for block in blocks {
         let read = Config::read(Path::new("README.toml"), &Toml(block), &Zones::bundled());
         if let Err(problems) = read {

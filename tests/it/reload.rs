@@ -265,3 +265,18 @@ fn what_takes_a_restart_is_named_and_the_rest_applies() {
     let line = warned.lines().find(|line| line.contains("server.listen changed")).unwrap();
     assert!(line.contains("WARN"), "{line}");
 }
+
+#[test]
+fn a_file_of_exclusions_is_watched_too() {
+    let home = Home::new("[heartbeats.a]\ncron = \"0 2 * * *\"\nexclude_file = \"days.txt\"\n");
+    fs::write(home.path("days.txt"), "2126-12-25 # far away\n").unwrap();
+    let daemon = Daemon::start_in(&home);
+    assert_eq!(daemon.heartbeat("a")["exclude"], serde_json::json!(["2126-12-25"]));
+    let due = daemon.heartbeat("a")["next_due_at"].clone();
+    let day = &due.as_str().unwrap()[..10];
+    fs::write(home.path("days.txt"), format!("2126-12-25\n{day} # a holiday\n")).unwrap();
+    wait_until(LIMIT, "due is another day", || daemon.heartbeat("a")["next_due_at"] != due);
+    fs::write(home.path("days.txt"), "2126-12-25\n\nneverday\n").unwrap();
+    let problem = wait_for_problem(&daemon, "neverday");
+    assert!(problem.contains("days.txt:3:1: "), "{problem}");
+}

@@ -16,11 +16,11 @@ const PAGE: usize = 1_000;
 
 /// Which heartbeats are to be shown.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted {
+pub(in crate::cli) struct Wanted {
     /// Only those that somebody should look at.
-    pub(super) problems: bool,
+    pub(in crate::cli) problems: bool,
     /// As many as that, the worst of them; `None` is all.
-    pub(super) rows: Option<usize>,
+    pub(in crate::cli) rows: Option<usize>,
 }
 
 /// What there is to tell of all heartbeats.
@@ -103,7 +103,7 @@ impl Overview {
 }
 
 /// The heartbeats that are wanted, as the API shows them.
-pub(super) async fn values(daemon: &Daemon, wanted: Wanted) -> Result<Vec<Value>, Fault> {
+pub(in crate::cli) async fn values(daemon: &Daemon, wanted: Wanted) -> Result<Vec<Value>, Fault> {
     if !wanted.problems {
         return list(daemon, None, usize::MAX).await;
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use crate::http::HttpSettings;
+use crate::http::api::draft::timing::{read_exclude, read_timezone, read_timing};
 use crate::http::api::fields::Fields;
 use crate::http::api::slug::slug_of;
 use crate::http::rejection::Failure;
@@ -14,12 +15,13 @@ use crate::model::heartbeat::{Draft, Partial};
 use crate::model::id::{Slug, parse_uuid};
 use crate::model::ping::Method;
 use crate::model::schedule::expressions::Expressions;
-use crate::model::schedule::{ScheduleError, Timing, Zones};
 use crate::model::text;
 use crate::model::time::Span;
 
+mod timing;
+
 /// Every field that a heartbeat may be made with.
-pub(super) const FIELDS: [&str; 23] = [
+pub(super) const FIELDS: [&str; 25] = [
     "name",
     "slug",
     "description",
@@ -30,6 +32,8 @@ pub(super) const FIELDS: [&str; 23] = [
     "cron",
     "on_calendar",
     "timezone",
+    "exclude",
+    "early",
     "grace",
     "grace_period",
     "grace_seconds",
@@ -91,7 +95,16 @@ fn merge_into(fields: &Fields, told: Option<Draft>, settings: &HttpSettings) -> 
     };
     let timezone =
         pick(fields, &["timezone"], rest.timezone, |fields| read_timezone(fields, &settings.zones))?;
-    let timing = read_timing(fields, told, timezone.as_deref(), &settings.zones)?;
+    // What the API says of exclusions is all of them: it cannot name a file, and need not know of one.
+    let (exclude, exclude_file) = if fields.mentions(&["exclude"]) {
+        let exclude = read_exclude(fields, &settings.zones)?;
+        let no_file = exclude.is_some().then(Expressions::default);
+        (exclude, no_file)
+    } else {
+        (rest.exclude, rest.exclude_file)
+    };
+    let excluded = exclude.clone().unwrap_or_default();
+    let timing = read_timing(fields, told, timezone.as_deref(), &excluded, &settings.zones)?;
     let flag = |name: &'static str, before| pick(fields, &[name], before, |fields| fields.flag(name));
     let span = |names: &[&'static str], before, least: Span| {
         pick(fields, names, before, |fields| fields.span(names, least..=YEAR))
@@ -107,9 +120,9 @@ fn merge_into(fields: &Fields, told: Option<Draft>, settings: &HttpSettings) -> 
             tags: pick(fields, &["tags"], rest.tags, read_tags)?,
             host: pick(fields, &["host"], rest.host, |fields| fields.ruled("host", text::line))?,
             timezone,
-            exclude: rest.exclude,
-            exclude_file: rest.exclude_file,
-            early: rest.early,
+            exclude,
+            exclude_file,
+            early: span(&["early"], rest.early, Span::ZERO)?,
             grace: span(&["grace", "grace_period", "grace_seconds"], rest.grace, Span::ZERO)?,
             max_runtime: span(&["max_runtime", "max_runtime_seconds"], rest.max_runtime, SECOND)?,
             channels: pick(fields, &["channels"], rest.channels, |f| read_channels(f, &settings.channels))?,
@@ -132,10 +145,6 @@ fn pick<T>(
     if fields.mentions(names) { read(fields) } else { Ok(before) }
 }
 
-fn at_fault(field: &str, error: &ScheduleError) -> Failure {
-    Failure::field(field, format!("{error}."))
-}
-
 fn new_slug(fields: &Fields) -> Result<Slug, Failure> {
     let Some(name) = fields.ruled("name", text::line)? else {
         return Err(Failure::field("name", "A heartbeat needs a name."));
@@ -156,68 +165,6 @@ fn same_slug(fields: &Fields, slug: &Slug) -> Result<Slug, Failure> {
         )),
         Some(_) | None => Ok(slug.clone()),
     }
-}
-
-fn read_timezone(fields: &Fields, zones: &Zones) -> Result<Option<String>, Failure> {
-    let timezone = fields.ruled("timezone", text::word)?;
-    if let Some(timezone) = &timezone {
-        zones.find(timezone).map_err(|error| at_fault("timezone", &error))?;
-    }
-    Ok(timezone)
-}
-
-fn read_timing(
-    fields: &Fields,
-    told: Option<Timing>,
-    timezone: Option<&str>,
-    zones: &Zones,
-) -> Result<Timing, Failure> {
-    const SCHEDULES: [&str; 4] = ["interval", "interval_seconds", "cron", "on_calendar"];
-    let needed = || Failure::field("interval", "A heartbeat needs a schedule: \"interval\" or \"cron\".");
-    let given = fields.given(&SCHEDULES);
-    let timing = match given[..] {
-        [] => {
-            // To unsay the schedule that it has is to leave it without one.
-            let own: &[&str] = match &told {
-                Some(Timing::Interval(_)) => &["interval", "interval_seconds"],
-                Some(Timing::Cron(_)) => &["cron"],
-                Some(Timing::OnCalendar(_)) => &["on_calendar"],
-                None => &[],
-            };
-            match told {
-                Some(_) if fields.mentions(own) => return Err(left_without(own[0])),
-                told => told.ok_or_else(needed)?,
-            }
-        }
-        ["interval" | "interval_seconds"] => {
-            let interval = fields.span(&["interval", "interval_seconds"], Timing::INTERVAL)?;
-            Timing::Interval(interval.ok_or_else(needed)?)
-        }
-        ["cron"] => {
-            let cron = fields.ruled("cron", text::expression)?.unwrap_or_default();
-            Timing::Cron(Expressions::one(&cron))
-        }
-        [only] => return Err(Failure::field(only, "This version knows only \"interval\" and \"cron\".")),
-        [first, second, ..] => {
-            let message = format!("A heartbeat has one schedule, but {first} is given too.");
-            return Err(Failure::field(second, message));
-        }
-    };
-    match timing.compile(timezone.unwrap_or("UTC"), &Expressions::default(), zones) {
-        Ok(_) => Ok(timing),
-        Err(error @ ScheduleError::Zone(_)) => Err(at_fault("timezone", &error)),
-        Err(error @ (ScheduleError::Expression(_) | ScheduleError::Never)) => Err(at_fault("cron", &error)),
-        Err(error @ (ScheduleError::Exclusion(_) | ScheduleError::AllExcluded)) => {
-            Err(at_fault("exclude", &error))
-        }
-    }
-}
-
-/// Whether a null unsays the schedule depends on what the heartbeat has: that is a conflict, not a wrong field.
-fn left_without(field: &str) -> Failure {
-    let message = "This would leave the heartbeat without a schedule. Give another one with it.";
-    let failure = Failure::new(http::StatusCode::CONFLICT, "no_schedule", message);
-    Failure { field: Some(field.to_owned()), ..failure }
 }
 
 fn read_uuid(fields: &Fields) -> Result<Option<Uuid>, Failure> {

@@ -123,6 +123,25 @@ impl Fields {
         }
     }
 
+    /// A text, or a list of at most `max` of them, each as `rule` says.
+    pub(super) fn texts(
+        &self,
+        field: &str,
+        max: usize,
+        rule: fn(&str) -> Result<(), TextError>,
+    ) -> Result<Option<Vec<String>>, Failure> {
+        let texts = match self.value(field) {
+            None => return Ok(None),
+            Some(Value::String(text)) => vec![text.clone()],
+            Some(Value::Array(_)) => self.words(field, max)?.unwrap_or_default(),
+            Some(_) => return Err(Failure::field(field, "This must be a text or a list of texts.")),
+        };
+        match texts.iter().try_for_each(|text| rule(text)) {
+            Ok(()) => Ok(Some(texts)),
+            Err(error) => Err(Failure::field(field, format!("This {error}."))),
+        }
+    }
+
     pub(super) fn flag(&self, field: &str) -> Result<Option<bool>, Failure> {
         match self.value(field) {
             None => Ok(None),

@@ -5,10 +5,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use warp::reply::Response;
 
-use crate::http::Door;
 use crate::http::api::request::Request;
 use crate::http::rejection::{Failure, json_response};
 use crate::http::seam::Engine;
+use crate::http::{Door, TimeZoneData};
 use crate::machine::view::{DeliveryCounts, HeartbeatCounts};
 use crate::model::id::Slug;
 use crate::model::incident::BlindWindow;
@@ -35,6 +35,8 @@ pub(super) struct Summary {
     config: ConfigState,
     /// How the journal stands.
     journal: JournalState,
+    /// Which time zone data is in use.
+    timezones: TimeZoneData,
     /// The last ten spans in which overdue could not hear pings, newest first.
     blind_windows: Vec<BlindWindow>,
 }
@@ -102,6 +104,7 @@ pub(super) async fn summary<E: Engine>(door: &Door<E>, request: &Request) -> Res
             warnings: config.warnings,
         },
         journal: JournalState { ok: error.is_none(), error },
+        timezones: door.settings().timezones.clone(),
         blind_windows: standings.blind,
     };
     Ok(json_response(StatusCode::OK, &summary))

@@ -13,6 +13,8 @@ use crate::model::channel::ChannelName;
 use crate::model::heartbeat::{Draft, Source, Status};
 use crate::model::id::Slug;
 use crate::model::ping::Method;
+use crate::model::schedule::Timing;
+use crate::model::schedule::expressions::Expressions;
 use crate::model::time::{Span, Timestamp};
 
 /// A heartbeat: the watched job, as it is declared and as it stands.
@@ -39,13 +41,28 @@ pub struct HeartbeatView {
     pub status: Status,
     /// Whether a run is open.
     pub running: bool,
-    /// When it is expected, in words: `every 24h`, or `cron 30 2 * * *`.
+    /// When it is expected, in short: `every 24h`, `cron 30 2 * * *`, or `on_calendar Mon..Fri 03:00`.
     #[schema(example = "every 24h")]
     pub schedule: String,
-    /// The IANA time zone of a calendar schedule; null for an interval.
+    /// The IANA time zone of its calendar schedule or of what is excluded; null where no calendar matters.
     pub timezone: Option<String>,
     /// The interval in seconds, from 1 to 31,622,400; null for a calendar schedule.
     pub interval_seconds: Option<i64>,
+    /// The cron expressions, of which the earliest time counts; null for another schedule.
+    #[schema(example = json!(["30 2 * * *"]))]
+    pub cron: Option<Vec<String>>,
+    /// The calendar expressions, as `OnCalendar=` of systemd has them, of which the earliest time counts; null for
+    /// another schedule.
+    pub on_calendar: Option<Vec<String>>,
+    /// When nothing is expected: dates, ranges of dates and calendar expressions, also those that `exclude_file` of
+    /// the config brings.
+    #[schema(example = json!(["2026-12-25"]))]
+    pub exclude: Vec<String>,
+    /// How long before a time of its calendar schedule a finish counts for that time, as a duration; null: 1m, but at
+    /// most a tenth of the distance to the time before.
+    pub early: Option<String>,
+    /// The same in seconds, from 0 to 31,622,400.
+    pub early_seconds: Option<i64>,
     /// How long after due a ping may still come, as a duration.
     #[schema(example = "1h")]
     pub grace: String,
@@ -58,6 +75,8 @@ pub struct HeartbeatView {
     pub max_runtime_seconds: i64,
     /// Where its alerts go; empty means overdue's own log.
     pub channels: Vec<ChannelName>,
+    /// Whether it is declared as paused. A pause or resume that came later is not in it: `status` has that.
+    pub paused: bool,
     /// Whether it has no deadline until its first start or finish.
     pub await_first_ping: bool,
     /// Whether a start or finish ends a pause.
@@ -77,6 +96,11 @@ pub struct HeartbeatView {
     pub last_ping_at: Option<Timestamp>,
     /// The last good finish.
     pub last_success_at: Option<Timestamp>,
+    /// The last finish, good or not.
+    pub last_finish_at: Option<Timestamp>,
+    /// The instant that due counts from: the last finish, or when it was declared, resumed or put back since. From
+    /// it, the due of another schedule can be told before that is declared.
+    pub due_counts_from: Timestamp,
     /// When the next finish is expected; null while nothing is (paused, or awaiting the first ping).
     pub next_due_at: Option<Timestamp>,
     /// When silence becomes an incident, or while one is open is counted once more: due + grace, put off while
@@ -119,7 +143,7 @@ impl View<'_> {
         let beat = &*beat.gone_along(self.machine.state.core.hearing.stepped());
         let heartbeat = &beat.heartbeat;
         let base_url = self.base_url();
-        let calendar = heartbeat.timing.interval().is_none();
+        let calendar = heartbeat.timing.interval().is_none() || !heartbeat.exclude.is_empty();
         HeartbeatView {
             slug: heartbeat.slug.clone(),
             uuid: Some(heartbeat.uuid),
@@ -133,11 +157,23 @@ impl View<'_> {
             schedule: heartbeat.timing.to_string(),
             timezone: calendar.then(|| heartbeat.timezone.clone()),
             interval_seconds: heartbeat.timing.interval().map(Span::as_secs),
+            cron: match &heartbeat.timing {
+                Timing::Cron(expressions) => Some(listed(expressions)),
+                Timing::Interval(_) | Timing::OnCalendar(_) => None,
+            },
+            on_calendar: match &heartbeat.timing {
+                Timing::OnCalendar(expressions) => Some(listed(expressions)),
+                Timing::Interval(_) | Timing::Cron(_) => None,
+            },
+            exclude: listed(&heartbeat.exclude),
+            early: heartbeat.early.map(|early| early.to_string()),
+            early_seconds: heartbeat.early.map(Span::as_secs),
             grace: heartbeat.grace.to_string(),
             grace_seconds: heartbeat.grace.as_secs(),
             max_runtime: heartbeat.max_runtime.to_string(),
             max_runtime_seconds: heartbeat.max_runtime.as_secs(),
             channels: heartbeat.channels.clone(),
+            paused: heartbeat.paused,
             await_first_ping: heartbeat.await_first_ping,
             resume_on_ping: heartbeat.resume_on_ping,
             methods: heartbeat.methods.clone(),
@@ -146,6 +182,8 @@ impl View<'_> {
             ping_url: Some(format!("{base_url}/ping/{}", heartbeat.uuid)),
             last_ping_at: beat.last_ping,
             last_success_at: beat.last_success,
+            last_finish_at: beat.last_finish,
+            due_counts_from: beat.anchor(),
             next_due_at: beat.due,
             next_deadline_at: self.machine.next_deadline(beat),
             current_run_started_at: beat.open_runs.iter().map(|run| run.started_at).max(),
@@ -159,4 +197,8 @@ impl View<'_> {
             updated_at: beat.updated_at,
         }
     }
+}
+
+fn listed(expressions: &Expressions) -> Vec<String> {
+    expressions.iter().map(str::to_owned).collect()
 }

@@ -8,6 +8,7 @@ use crate::machine::beat::Beat;
 use crate::model::heartbeat::{Declaration, Status};
 use crate::model::id::{Slug, parse_uuid};
 use crate::model::ping::Target;
+use crate::model::schedule::Timing;
 use crate::model::time::Timestamp;
 
 mod delivery;
@@ -154,7 +155,14 @@ impl<'a> View<'a> {
 
 /// Bytes of the texts of a heartbeat that can be long.
 fn weight(heartbeat: &Declaration) -> usize {
-    heartbeat.description.len() + heartbeat.tags.iter().map(String::len).sum::<usize>()
+    let expressions = match &heartbeat.timing {
+        Timing::Interval(_) => 0,
+        Timing::Cron(list) | Timing::OnCalendar(list) => list.iter().map(str::len).sum(),
+    };
+    let excluded: usize = heartbeat.exclude.iter().map(str::len).sum();
+    let tags: usize = heartbeat.tags.iter().map(String::len).sum();
+    // The expressions of a schedule are shown twice.
+    heartbeat.description.len() + tags + 2 * expressions + excluded
 }
 
 /// Takes what is wanted of a list that begins where a page should, looking at no more than a turn may and taking no

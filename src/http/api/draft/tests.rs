@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::heartbeat::Draft;
+use crate::model::schedule::Timing;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -76,7 +77,7 @@ fn the_vendors_own_example_is_taken() {
 fn every_field_is_read() {
     let (slug, draft) = draft(&json!({
         "name": "N", "slug": "s", "description": "two\nlines", "tags": ["a", "b", "a"], "host": "db1",
-        "cron": "0 2 * * *", "timezone": "Europe/Berlin", "grace_seconds": 60, "max_runtime": "2h",
+        "cron": "0 2 * * *", "timezone": "Europe/Berlin", "early": "0s", "grace_seconds": 60, "max_runtime": "2h",
         "uuid": "67E5504410B1426F9247BB680E5FE0C8", "channels": ["dev", "log"], "paused": true,
         "await_first_ping": true, "resume_on_ping": false, "methods": ["POST"], "remind_every": "1d",
     }))
@@ -93,7 +94,7 @@ fn every_field_is_read() {
             timezone: Some("Europe/Berlin".to_owned()),
             exclude: None,
             exclude_file: None,
-            early: None,
+            early: Some(Span::ZERO),
             grace: Some(Span::from_secs(60)),
             max_runtime: Some(Span::from_secs(7_200)),
             channels: Some(vec![ChannelName::new("dev"), ChannelName::new("log")]),
@@ -173,7 +174,15 @@ fn a_heartbeat_has_one_schedule() {
     assert_eq!(fault(&json!({ "name": "N" })), "interval");
     assert_eq!(fault(&with("cron", json!("* * * * *"))), "cron");
     assert_eq!(fault(&with("interval_seconds", json!(60))), "interval_seconds");
-    assert_eq!(fault(&json!({ "name": "N", "on_calendar": "daily" })), "on_calendar");
+    assert_eq!(fault(&json!({ "name": "N", "on_calendar": "whenever" })), "on_calendar");
+    assert_eq!(fault(&json!({ "name": "N", "cron": ["0 2 * * *", "every day"] })), "cron");
+    assert_eq!(fault(&json!({ "name": "N", "cron": [] })), "cron");
+    assert_eq!(fault(&json!({ "name": "N", "cron": [5] })), "cron");
+    assert_eq!(fault(&json!({ "name": "N", "cron": vec!["0 2 * * *"; 101] })), "cron");
+    assert_eq!(fault(&json!({ "name": "N", "interval": "1h", "exclude": ["whenever"] })), "exclude");
+    assert_eq!(fault(&json!({ "name": "N", "interval": "1h", "exclude": 7 })), "exclude");
+    assert_eq!(fault(&json!({ "name": "N", "interval": "1h", "early": "367d" })), "early");
+    assert_eq!(fault(&json!({ "name": "N", "interval": "1h", "early_seconds": 5 })), "early_seconds");
     let both = json!({ "name": "N", "interval": "1h", "grace": "1h", "grace_seconds": 60 });
     assert_eq!(fault(&both), "grace_seconds");
 }
@@ -296,4 +305,45 @@ fn a_number_is_whole_by_what_it_is_and_not_by_how_it_is_written() {
         let Whole { draft, .. } = whole(body.as_bytes()).unwrap();
         assert_eq!(draft.timing, Timing::Interval(Span::from_secs(60)), "{text}");
     }
+}
+
+#[test]
+fn the_expression_at_fault_is_named_when_there_are_several() {
+    let body = json!({ "name": "N", "cron": ["0 2 * * *", "61 2 * * *"] });
+    let failure = whole(body.to_string().as_bytes()).unwrap_err();
+    assert!(failure.message.starts_with("\"61 2 * * *\": in the minute field"), "{}", failure.message);
+    let (_, two) = draft(&json!({ "name": "N", "cron": ["0 2 * * *", "0 14 * * *"] })).unwrap();
+    assert_eq!(two.timing, Timing::Cron(Expressions::new(["0 2 * * *", "0 14 * * *"])));
+}
+
+#[test]
+fn lists_are_read_and_what_the_api_says_of_exclusions_is_all_of_them() {
+    let (_, both) = draft(&json!({
+        "name": "N", "on_calendar": ["Mon..Fri 03:00", "Sat 04:00 Europe/Berlin"], "exclude": ["2026-12-25", "Sun"],
+    }))
+    .unwrap();
+    assert_eq!(
+        both.timing,
+        Timing::OnCalendar(Expressions::new(["Mon..Fri 03:00", "Sat 04:00 Europe/Berlin"]))
+    );
+    assert_eq!(both.rest.exclude, Some(Expressions::new(["2026-12-25", "Sun"])));
+    assert_eq!(
+        both.rest.exclude_file,
+        Some(Expressions::default()),
+        "the file of the defaults does not count"
+    );
+    let one = draft(&json!({ "name": "N", "on_calendar": "daily", "exclude": [] })).unwrap().1;
+    assert_eq!(one.timing, Timing::OnCalendar(Expressions::one("daily")));
+    assert_eq!(one.rest.exclude, Some(Expressions::default()));
+
+    let before = json!({ "name": "N", "cron": "0 2 * * 6", "exclude": "2026-12-26", "early": "5m" });
+    let told = draft(&before).unwrap().1;
+    assert_eq!(merged(&before, &json!({ "grace": "2h" })).unwrap().rest.exclude, told.rest.exclude);
+    let unsaid = merged(&before, &json!({ "exclude": null, "early": null })).unwrap().rest;
+    assert_eq!((unsaid.exclude, unsaid.exclude_file, unsaid.early), (None, None, None));
+    // What is excluded must leave something of the schedule, whichever of the two is given.
+    assert_eq!(merged(&before, &json!({ "exclude": "Sat" })), Err("exclude".to_owned()));
+    let sundays = json!({ "name": "N", "cron": "0 2 * * 6", "exclude": "Sun" });
+    assert_eq!(merged(&sundays, &json!({ "cron": "0 2 * * 7" })), Err("exclude".to_owned()));
+    assert_eq!(fault(&json!({ "name": "N", "on_calendar": ["daily", "25:00"] })), "on_calendar");
 }

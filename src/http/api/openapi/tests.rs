@@ -16,8 +16,6 @@ fn what_can_be_said_of_a_heartbeat_is_what_is_read() {
     for name in ["NewHeartbeat", "WholeHeartbeat", "HeartbeatPatch"] {
         let properties = description["components"]["schemas"][name]["properties"].as_object().unwrap();
         let mut described: Vec<&str> = properties.keys().map(String::as_str).collect();
-        // This version refuses it.
-        described.push("on_calendar");
         if name != "NewHeartbeat" {
             // It can only be what the address says already.
             described.push("slug");
