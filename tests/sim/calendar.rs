@@ -89,7 +89,7 @@ fn is_leap_day(date: Date) -> bool {
 /// A zone, and every offset that it has in these years, in seconds.
 pub(crate) struct Zone {
     pub(crate) name: &'static str,
-    zone: TimeZone,
+    clock: TimeZone,
     offsets: BTreeSet<i32>,
     /// How often its clocks are changed.
     pub(crate) changes: usize,
@@ -108,14 +108,14 @@ impl Zone {
             last = Some(offset);
             t += 6.hours();
         }
-        Self { name, zone, offsets, changes }
+        Self { name, clock: zone, offsets, changes }
     }
 
     /// All instants at which the clocks of the zone show this.
     fn instants(&self, date: Date, (hour, minute): (i8, i8)) -> Vec<Timestamp> {
         let shown = date.at(hour, minute, 0, 0).to_zoned(TimeZone::UTC).expect("it is a day").timestamp();
         let candidates = self.offsets.iter().rev().map(|offset| shown - i64::from(*offset).seconds());
-        candidates.filter(|t| self.zone.to_datetime(*t) == date.at(hour, minute, 0, 0)).collect()
+        candidates.filter(|t| self.clock.to_datetime(*t) == date.at(hour, minute, 0, 0)).collect()
     }
 
     /// The first minute whose local time is later than one that the clocks skip.
@@ -124,7 +124,7 @@ impl Zone {
         let shown = skipped.to_zoned(TimeZone::UTC).expect("it is a day").timestamp();
         let most = *self.offsets.iter().max().expect("a zone has an offset");
         let mut t = shown - i64::from(most).seconds() - 3.hours();
-        while self.zone.to_datetime(t) < skipped {
+        while self.clock.to_datetime(t) < skipped {
             t += 1.minute();
         }
         t

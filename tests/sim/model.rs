@@ -199,10 +199,8 @@ impl Model {
             _ => nominal,
         };
         let settle = self.next_after(due) - due + self.rules.grace;
-        Some(match self.goes_along() {
-            true => self.ears.moved_distance(put_off, settle),
-            false => self.ears.moved_place(put_off, settle),
-        })
+        let moved = if self.goes_along() { Ears::moved_distance } else { Ears::moved_place };
+        Some(moved(&self.ears, put_off, settle))
     }
 
     /// The first open run to overrun; of several at once the oldest.
