@@ -65,7 +65,7 @@ pub(super) fn against(path: &Path, place: &str, json: bool) -> u8 {
             Place::Daemon(url) => asked(&url, &config)?,
             Place::Folder(folder) => peeked(&folder, &config)?,
         };
-        Ok((config, Difference::of(&state, reload, &zones, now), now))
+        Ok((config, Difference::of(state, reload, &zones, now), now))
     });
     match tried {
         Ok((config, difference, now)) => {

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::cli::calendars::Calendars;
 use crate::config::Config;
 use crate::config::duration::write_span;
 use crate::config::problem::{Problem, Warning};
@@ -90,19 +91,20 @@ fn write_json(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn heartbeats(config: &Config, zones: &Zones, now: Timestamp) -> Vec<Shown> {
+    let mut calendars = Calendars::new(zones);
     config
         .heartbeats
         .iter()
         // No UUID is shown, so any namespace will do.
         .map(|one| one.draft.settle(one.slug.clone(), &config.defaults, Uuid::nil()))
-        .map(|declaration| shown(&declaration, zones, now))
+        .map(|declaration| shown(&declaration, &mut calendars, zones, now))
         .collect()
 }
 
-fn shown(declaration: &Declaration, zones: &Zones, now: Timestamp) -> Shown {
+fn shown(declaration: &Declaration, calendars: &mut Calendars<'_>, zones: &Zones, now: Timestamp) -> Shown {
     let timezone = declaration.timing.interval().is_none().then(|| declaration.timezone.clone());
     let mut next = Vec::with_capacity(NEXT);
-    if let Ok(occurrences) = declaration.timing.compile(&declaration.timezone, &declaration.exclude, zones) {
+    if let Some(occurrences) = calendars.of(declaration) {
         let from = |last: &Timestamp| occurrences.next_after(*last);
         next.extend(std::iter::successors(from(&now), from).take(NEXT));
     }

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::cli::calendars::Calendars;
 use crate::cli::check::problems;
 use crate::cli::explain::table::table;
 use crate::cli::paint::Paint;
@@ -17,8 +18,8 @@ use crate::config::problem::closest;
 use crate::config::{Config, Declared};
 use crate::engine::clock::{Clock as _, SystemClock};
 use crate::model::heartbeat::Declaration;
+use crate::model::schedule::Occurrences;
 use crate::model::schedule::words::words;
-use crate::model::schedule::{Occurrences, Zones};
 use crate::model::time::{Span, Timestamp};
 use crate::watch::load;
 
@@ -119,11 +120,12 @@ pub(super) fn explain(arguments: &Arguments) -> u8 {
     let from = arguments.from.unwrap_or_else(|| Begin::At(SystemClock.now()));
     let count = usize::from(arguments.count);
     let paint = Paint::on(&std::io::stdout());
+    let mut calendars = Calendars::new(&zones);
     let (mut all, mut text) = (Vec::new(), String::new());
     for one in wanted {
         // No UUID is shown, so any namespace will do.
         let declaration = one.draft.settle(one.slug.clone(), &config.defaults, Uuid::nil());
-        let (explained, from) = one_of(&declaration, &zones, from, count);
+        let (explained, from) = one_of(&declaration, &mut calendars, from, count);
         if arguments.json {
             all.push(explained);
         } else {
@@ -153,14 +155,19 @@ fn wanted<'c>(config: &'c Config, slug: Option<&str>, path: &Path) -> Result<Vec
 }
 
 /// The occurrences of a heartbeat, and the instant that they begin at.
-fn one_of(declaration: &Declaration, zones: &Zones, from: Begin, count: usize) -> (Explained, Timestamp) {
-    let compiled = declaration.timing.compile(&declaration.timezone, &declaration.exclude, zones);
-    let zone = compiled.as_ref().map_or(TimeZone::UTC, |occurrences| occurrences.zone().clone());
+fn one_of(
+    declaration: &Declaration,
+    calendars: &mut Calendars<'_>,
+    from: Begin,
+    count: usize,
+) -> (Explained, Timestamp) {
+    let compiled = calendars.of(declaration);
+    let zone = compiled.map_or(TimeZone::UTC, |occurrences| occurrences.zone().clone());
     let from = from.instant(&zone);
     // An interval counts from a finish; what the calendar names at the very instant is one of those "from" it.
     let by_calendar = declaration.timing.interval().is_none();
     let after = if by_calendar { from - Span::from_millis(1) } else { from };
-    let occurrences = compiled.map(|compiled| following(&compiled, declaration, after, count));
+    let occurrences = compiled.map(|compiled| following(compiled, declaration, after, count));
     let explained = Explained {
         slug: declaration.slug.to_string(),
         schedule: words(&declaration.timing),
@@ -191,6 +198,8 @@ fn following(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::model::schedule::Zones;
 
     #[test]
     fn where_to_begin_is_an_instant_or_a_time_of_the_heartbeats_zone() {

@@ -17,6 +17,7 @@ mod against;
 mod ago;
 mod answer;
 mod ask;
+mod calendars;
 pub mod check;
 mod explain;
 mod heartbeat;

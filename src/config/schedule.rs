@@ -21,13 +21,17 @@ const PROBES: usize = 100;
 /// What was found out once for all heartbeats: many share a schedule, a zone, a file.
 #[derive(Default)]
 pub(super) struct Schedules {
-    compiled: BTreeMap<(Timing, String, Expressions), Result<Compiled, Vec<Fault>>>,
+    /// By timing and zone, then by what is excluded: lists that are shared are compared at once, but not put in order.
+    compiled: BTreeMap<(Timing, String), Vec<(Expressions, Outcome)>>,
     zones: BTreeMap<String, bool>,
     /// What is wrong with an exclusion, by its text.
     exclusions: BTreeMap<String, Option<String>>,
     files: BTreeMap<PathBuf, Option<Expressions>>,
-    together: BTreeMap<(Expressions, Expressions), Expressions>,
+    /// By the names, then the lines of files and both together.
+    together: BTreeMap<Expressions, Vec<(Expressions, Expressions)>>,
 }
+
+type Outcome = Result<Compiled, Vec<Fault>>;
 
 /// A schedule that can be used.
 pub(super) struct Compiled {
@@ -118,11 +122,13 @@ impl<'t> Written<'t> {
         zone: &str,
         exclude: &Expressions,
     ) -> Option<&'k Compiled> {
-        let key = (self.timing.clone(), zone.to_owned(), exclude.clone());
         let zones = reader.zones;
-        let compiled =
-            known.compiled.entry(key).or_insert_with(|| compile(&self.timing, zone, exclude, zones));
-        let faults = match compiled {
+        let outcomes = known.compiled.entry((self.timing.clone(), zone.to_owned())).or_default();
+        let at = outcomes.iter().position(|(of, _)| of == exclude).unwrap_or(outcomes.len());
+        if at == outcomes.len() {
+            outcomes.push((exclude.clone(), compile(&self.timing, zone, exclude, zones)));
+        }
+        let faults = match &outcomes.get(at)?.1 {
             Ok(compiled) => return Some(compiled),
             Err(faults) => faults,
         };
@@ -151,12 +157,7 @@ impl<'t> Written<'t> {
 /// Cron or calendar, of these expressions.
 type Kind = fn(Expressions) -> Timing;
 
-fn compile(
-    timing: &Timing,
-    zone: &str,
-    exclude: &Expressions,
-    zones: &Zones,
-) -> Result<Compiled, Vec<Fault>> {
+fn compile(timing: &Timing, zone: &str, exclude: &Expressions, zones: &Zones) -> Outcome {
     let error = match timing.compile(zone, exclude, zones) {
         Ok(occurrences) => return Ok(Compiled { occurrences, closest: OnceCell::new() }),
         Err(ScheduleError::Zone(_)) => return Err(vec![Fault::Zone]),
@@ -307,7 +308,12 @@ impl Schedules {
 
     /// Exclusions by name and by file as one list, made once for all heartbeats that take the same two.
     pub(super) fn together(&mut self, named: &Expressions, filed: &Expressions) -> Expressions {
-        let both = || Expressions::new(named.iter().chain(filed.iter()));
-        self.together.entry((named.clone(), filed.clone())).or_insert_with(both).clone()
+        let known = self.together.entry(named.clone()).or_default();
+        if let Some((_, both)) = known.iter().find(|(of, _)| of == filed) {
+            return both.clone();
+        }
+        let both = Expressions::new(named.iter().chain(filed.iter()));
+        known.push((filed.clone(), both.clone()));
+        both
     }
 }

@@ -12,6 +12,8 @@ use crate::harness::{Daemon, Home, LIMIT, wait_until};
 
 const BEFORE: &str = "[defaults]\nchannels = [\"log\"]\n\
     [heartbeats.same]\ninterval = \"1d\"\n\
+    [heartbeats.calendar]\non_calendar = [\"Mon..Fri 03:00\", \"Sat 04:00 UTC\"]\nexclude = [\"2126-12-25\", \"*-*~01\"]\nearly = \"10m\"\n\
+    [heartbeats.weekdays]\ninterval = \"6h\"\nexclude = \"Sat,Sun\"\ntimezone = \"Asia/Kathmandu\"\n\
     [heartbeats.graceful]\ninterval = \"1d\"\ngrace = \"1h\"\n\
     [heartbeats.moved]\ninterval = \"1d\"\n\
     [heartbeats.old-name]\ninterval = \"1d\"\nuuid = \"0c9c9a5e-8c1e-4f7e-9d5b-2b9d6c1f8a11\"\n\
@@ -21,6 +23,8 @@ const BEFORE: &str = "[defaults]\nchannels = [\"log\"]\n\
 
 const AFTER: &str = "[defaults]\nchannels = [\"log\"]\n\
     [heartbeats.same]\ninterval = \"1d\"\n\
+    [heartbeats.calendar]\non_calendar = [\"Mon..Fri 03:00\", \"Sat 04:00 UTC\"]\nexclude = [\"2126-12-25\", \"*-*~01\"]\nearly = \"10m\"\n\
+    [heartbeats.weekdays]\ninterval = \"6h\"\nexclude = \"Sat,Sun\"\ntimezone = \"Asia/Kathmandu\"\n\
     [heartbeats.graceful]\ninterval = \"1d\"\ngrace = \"30m\"\n\
     [heartbeats.moved]\ncron = \"30 2 * * *\"\ntimezone = \"Europe/Berlin\"\n\
     [heartbeats.new-name]\ninterval = \"1d\"\nuuid = \"0c9c9a5e-8c1e-4f7e-9d5b-2b9d6c1f8a11\"\n\
@@ -72,7 +76,7 @@ fn what_a_reload_would_change_is_what_it_then_changes() {
         assert_eq!(slugs(&told["added"]), ["fresh"]);
         assert_eq!(slugs(&told["removed"]), ["failing"]);
         assert_eq!(slugs(&told["changed"]), ["graceful", "late", "moved", "new-name", "runs"]);
-        assert_eq!(told["unchanged"], 2, "same and of-the-api");
+        assert_eq!(told["unchanged"], 4, "same, calendar, weekdays and of-the-api");
         assert_eq!(told["held_back"], Value::Null);
         assert_eq!(of(&told["removed"], "failing")["status"], "down");
         let changed = &told["changed"];
@@ -144,7 +148,7 @@ fn a_stopped_daemons_folder_is_looked_at_without_a_trace() {
         "~ graceful",
         "    grace        1h -> 30m",
         "~ new-name  was old-name",
-        "1 added, 1 removed, 5 changed, 2 unchanged, 1 incident",
+        "1 added, 1 removed, 5 changed, 4 unchanged, 1 incident",
     ] {
         let found = ended.stdout.lines().any(|written| written == line);
         assert!(found, "{line}\n{}", ended.stdout);
@@ -158,19 +162,19 @@ fn one_that_changes_nothing_says_so_and_one_that_removes_most_is_held_back() {
     for against in [daemon.home.url(), "state".to_owned()] {
         let told = check(&daemon, &against);
         assert_eq!([&told["added"], &told["removed"], &told["changed"]], [&json!([]); 3], "{told}");
-        assert_eq!(told["unchanged"], 8);
+        assert_eq!(told["unchanged"], 10);
         let ended = daemon.home.run(&["check", "-c", "next.toml", "--against", &against]);
         assert!(ended.stdout.contains("\nnothing\n"), "{}", ended.stdout);
     }
     let text = fs::read_to_string(daemon.home.path("next.toml")).unwrap();
-    let from = text.find("[heartbeats.graceful]").unwrap();
+    let from = text.find("[heartbeats.calendar]").unwrap();
     let to = text.find("[server]").unwrap();
     fs::write(daemon.home.path("next.toml"), text[..from].to_owned() + &text[to..]).unwrap();
     for against in [daemon.home.url(), "state".to_owned()] {
         let told = check(&daemon, &against);
-        assert_eq!(told["held_back"], json!({ "removed": 6, "total": 7 }));
+        assert_eq!(told["held_back"], json!({ "removed": 8, "total": 9 }));
         let ended = daemon.home.run(&["check", "-c", "next.toml", "--against", &against]);
-        let line = "held back: it removes 6 of 7 heartbeats, so the daemon waits for a SIGHUP";
+        let line = "held back: it removes 8 of 9 heartbeats, so the daemon waits for a SIGHUP";
         assert!(ended.stdout.contains(line), "{}", ended.stdout);
     }
 }
@@ -210,4 +214,32 @@ fn a_key_that_may_only_read_is_enough() {
     let told: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(slugs(&told["changed"]), ["graceful"], "{told}");
     assert_eq!([&told["added"], &told["removed"]], [&json!([]); 2], "{told}");
+}
+
+#[test]
+fn a_folder_can_be_looked_at_while_its_daemon_writes() {
+    let home = Home::new("[heartbeats.a]\ninterval = \"1d\"\n[state]\nsnapshot_interval = \"1s\"\n");
+    let daemon = Daemon::start_in(&home);
+    let uuid = daemon.uuid("a");
+    let enough = std::sync::atomic::AtomicBool::new(false);
+    let snapshots = || fs::metadata(home.state().join("snapshot.json")).and_then(|file| file.modified()).ok();
+    std::thread::scope(|scope| {
+        let pinging = scope.spawn(|| {
+            while !enough.load(std::sync::atomic::Ordering::SeqCst) {
+                daemon.ping(&uuid, "");
+            }
+        });
+        let (first, mut seen) = (snapshots(), 0);
+        // Some of the looks meet a snapshot that is being put in its place, and a journal that is cut.
+        wait_until(LIMIT, "there were some looks and some snapshots", || {
+            let ended = home.run(&["check", "-c", "config.toml", "--against", "state", "--json"]);
+            assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+            let told: Value = serde_json::from_str(&ended.stdout).unwrap();
+            assert_eq!((&told["unchanged"], &told["added"]), (&json!(1), &json!([])), "{told}");
+            seen += 1;
+            seen > 30 && snapshots() != first
+        });
+        enough.store(true, std::sync::atomic::Ordering::SeqCst);
+        pinging.join().unwrap();
+    });
 }

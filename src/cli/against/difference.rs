@@ -96,10 +96,10 @@ pub(super) struct HeldBack {
 
 impl Difference {
     /// Between the state as it is and the state after this reload at `now`.
-    pub(super) fn of(state: &State, reload: Reload, zones: &Zones, now: Timestamp) -> Self {
-        let before = Machine::restore(state.clone(), zones.clone());
+    pub(super) fn of(state: State, reload: Reload, zones: &Zones, now: Timestamp) -> Self {
+        let held_back = held_back(&state, &reload);
+        let before = Machine::restore(state, zones.clone());
         let mut after = before.clone();
-        let held_back = held_back(state, &reload);
         after.handle(Event::Reloaded(Box::new(reload)), now);
         while after.is_reloading() {
             after.handle(Event::Tick, now);
