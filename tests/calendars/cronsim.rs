@@ -13,7 +13,8 @@ use overdue::model::schedule::{ScheduleError, Zones};
 use overdue::model::time::Timestamp;
 
 use self::peer::{Answer, Asked, ask};
-use self::written::Chance;
+use self::written::{pick, within};
+use crate::chance::Chance;
 
 mod peer;
 mod written;
@@ -203,7 +204,7 @@ fn the_next_times_are_those_of_cronsim() {
     for _ in 0..EXPRESSIONS {
         let expression = written::expression(&mut chance);
         for _ in 0..INSTANTS {
-            let zone = *chance.pick(&ZONES);
+            let zone = *pick(&mut chance, &ZONES);
             let after = instant(&mut chance, zone, &zones);
             asked.push(Asked { zone, expression: expression.clone(), after });
         }
@@ -254,13 +255,13 @@ fn what_is_taken_and_refused_is_what_cronsim_takes_and_refuses() {
 
 /// An instant from 1970 to 2110, most of them about changes of the clock.
 fn instant(lot: &mut Chance, zone: &str, zones: &Zones) -> i64 {
-    let any = lot.within(0, 4_400_000_000);
+    let any = within(lot, 0, 4_400_000_000);
     let from = jiff::Timestamp::from_second(any).unwrap();
     let change =
         zones.find(zone).unwrap().following(from).next().map(|change| change.timestamp().as_second());
     match (lot.below(4), change) {
         (0, _) | (_, None) => any,
-        (1, Some(change)) => change + lot.within(-200_000, 100_000),
-        (_, Some(change)) => change + lot.within(-9_000, 9_000),
+        (1, Some(change)) => change + within(lot, -200_000, 100_000),
+        (_, Some(change)) => change + within(lot, -9_000, 9_000),
     }
 }

@@ -1,34 +1,15 @@
 //! Makes up cron expressions of all kinds that both sides know. Knows how they are written, never what they mean.
 
-/// Chance that is the same for the same seed (splitmix64).
-pub(super) struct Chance(pub(super) u64);
+use crate::chance::Chance;
 
-impl Chance {
-    pub(super) fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
+/// From `low` to `high`.
+pub(super) fn within(chance: &mut Chance, low: i64, high: i64) -> i64 {
+    low + (chance.draw() >> 1).cast_signed() % (high - low + 1)
+}
 
-    /// Below `n`.
-    pub(super) fn below(&mut self, n: u32) -> u32 {
-        (self.draw() >> 32) as u32 % n
-    }
-
-    /// From `low` to `high`.
-    pub(super) fn within(&mut self, low: i64, high: i64) -> i64 {
-        low + (self.draw() >> 1).cast_signed() % (high - low + 1)
-    }
-
-    pub(super) fn one_in(&mut self, n: u32) -> bool {
-        self.below(n) == 0
-    }
-
-    pub(super) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.below(of.len() as u32) as usize]
-    }
+/// One of these.
+pub(super) fn pick<'a, T>(chance: &mut Chance, of: &'a [T]) -> &'a T {
+    &of[chance.below(of.len() as u32) as usize]
 }
 
 const MONTHS: [&str; 12] =
@@ -46,13 +27,13 @@ pub(super) fn expression(chance: &mut Chance) -> String {
     let late = if chance.one_in(2) { 4 } else { 23 };
     fields.push(field(chance, 0, late, 3));
     fields.push(if chance.one_in(8) {
-        (*chance.pick(&["L", "LW", "1,L", "LW,15", "29", "31"])).to_owned()
+        (*pick(chance, &["L", "LW", "1,L", "LW,15", "29", "31"])).to_owned()
     } else {
         field(chance, 1, 31, 2)
     });
     fields.push(if chance.one_in(6) { named(chance, &MONTHS) } else { field(chance, 1, 12, 2) });
     fields.push(match chance.below(8) {
-        0 => format!("{}#{}", chance.pick(&WEEKDAYS), 1 + chance.below(5)),
+        0 => format!("{}#{}", pick(chance, &WEEKDAYS), 1 + chance.below(5)),
         1 => format!("{}L", chance.below(8)),
         2 => named(chance, &WEEKDAYS),
         _ => field(chance, 0, 7, 2),
@@ -96,7 +77,7 @@ pub(super) fn mutated(chance: &mut Chance, expression: &str) -> String {
     let mut bytes = expression.as_bytes().to_vec();
     for _ in 0..=chance.below(4) / 3 {
         let at = chance.below(bytes.len() as u32) as usize;
-        let letter = *chance.pick(LETTERS);
+        let letter = *pick(chance, LETTERS);
         match chance.below(3) {
             0 => bytes.insert(at, letter),
             1 if bytes.len() > 1 => drop(bytes.remove(at)),
