@@ -85,7 +85,7 @@ fn what_the_daemon_refuses_is_told_with_its_field() {
         (["add", "db", "--interval", "24h"], "slug: "),
         (["add", "x", "--interval", "often"], "interval: "),
         (["add", "x", "--cron", "61 * * * *"], "cron: "),
-        (["add", "x", "--on-calendar", "daily"], "on_calendar: "),
+        (["add", "x", "--on-calendar", "25:00"], "on_calendar: "),
         (["add", "a b", "--interval", "24h"], "slug: "),
     ] {
         let ended = heartbeat(&daemon.home.url(), &arguments);
