@@ -40,7 +40,9 @@ impl State {
                     boot.at = boot.at + *by;
                 }
             }
-            Record::Rescheduled { slug, due, .. } => self.change(slug, |beat, _| beat.due = *due),
+            Record::Rescheduled { slug, due, before, .. } => {
+                self.change(slug, |beat, _| (beat.due, beat.due_before_step) = (*due, *before));
+            }
             Record::Configured { settings, channels, .. } => {
                 self.core.settings = settings.as_ref().clone();
                 self.core.channels = channels.clone();
@@ -57,7 +59,7 @@ impl State {
                 note(beat, *at, Happening::Overran { run: *run });
             }),
             Record::PeriodsMissed { at, slug, periods, due } => self.change(slug, |beat, _| {
-                beat.due = *due;
+                beat.expect(*due);
                 beat.history_mut().days.missed(*at, *periods);
                 beat.consecutive_failures = beat.consecutive_failures.saturating_add(*periods);
                 note(beat, *at, Happening::Missed { periods: *periods });
@@ -69,13 +71,14 @@ impl State {
                 }
                 beat.standing = Standing::Paused;
                 beat.paused_until = *until;
-                (beat.due, beat.first_start, beat.cover_until) = (None, None, None);
+                beat.expect(None);
+                (beat.first_start, beat.cover_until) = (None, None);
             }),
             Record::Resumed { at, slug, due } => self.change(slug, |beat, _| {
                 beat.standing = if beat.seen { Standing::Up } else { Standing::New };
                 beat.paused_until = None;
                 beat.counted_from = beat.counted_from.max(*at);
-                beat.due = *due;
+                beat.expect(*due);
             }),
             Record::IncidentOpened(opened) => self.incident_opened(opened),
             Record::IncidentResolved { at, slug, reason, .. } => self.incident_resolved(*at, slug, *reason),
@@ -108,11 +111,13 @@ impl State {
         {
             incident.remind_at = heartbeat.remind_every.map(|every| declared.at + every);
         }
+        if beat.due != declared.due || !beat.heartbeat.is_expected_as(heartbeat) {
+            beat.expect(declared.due);
+        }
         beat.heartbeat = heartbeat.clone();
         beat.source = declared.source;
         beat.draft.clone_from(&declared.draft);
         beat.updated_at = declared.at;
-        beat.due = declared.due;
         beat.cover_until = declared.cover_until;
         for (id, deadline) in &declared.run_deadlines {
             if let Some(run) = beat.open_runs.iter_mut().find(|run| run.id == *id) {
@@ -167,7 +172,8 @@ impl State {
             if beat.standing == Standing::Down {
                 beat.standing = Standing::Up;
             }
-            (beat.due, beat.first_start, beat.cover_until) = (None, None, None);
+            beat.expect(None);
+            (beat.first_start, beat.cover_until) = (None, None);
             left = beat.removed_at.replace(at).is_none();
         });
         self.living -= usize::from(left);
@@ -208,14 +214,14 @@ impl State {
                 started(beat, run);
                 if due.is_some() {
                     // The first start of a heartbeat that awaited one: from here it counts.
-                    beat.due = *due;
+                    beat.expect(*due);
                     beat.counted_from = beat.counted_from.max(pinged.at);
                 }
                 beat.cover_until = *cover_until;
             }
             PingEffect::Finished { run, outcome, duration, due } => {
                 finished(beat, pinged, *run, *outcome, *duration, beat.due != *due, keep);
-                beat.due = *due;
+                beat.expect(*due);
             }
         }
         let number = beat.pings_total;
@@ -238,6 +244,7 @@ impl State {
         self.change(&opened.slug, |beat, _| {
             beat.standing = Standing::Down;
             beat.incident = Some(Box::new(Incident {
+                stepped: beat.stepped,
                 exit_code: opened.exit_code,
                 run: opened.run,
                 blind: opened.blind.clone(),

@@ -60,6 +60,10 @@ pub struct Beat {
     /// When the next finish is expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
+    /// What a calendar's due was before the wall clock was set back and an earlier one came again, should that be
+    /// undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_before_step: Option<Timestamp>,
     /// The first start since the last finish.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_start: Option<Timestamp>,
@@ -157,6 +161,7 @@ impl Beat {
             paused_until: None,
             counted_from: at,
             due: None,
+            due_before_step: None,
             first_start: None,
             cover_until: None,
             seen: false,
@@ -216,6 +221,11 @@ impl Beat {
         beat
     }
 
+    /// Expects the next finish then, whatever steps of the wall clock have made of the last due.
+    pub(crate) fn expect(&mut self, due: Option<Timestamp>) {
+        (self.due, self.due_before_step) = (due, None);
+    }
+
     /// The instant that due counts from.
     pub fn anchor(&self) -> Timestamp {
         self.last_finish.map_or(self.counted_from, |finish| finish.max(self.counted_from))
@@ -238,7 +248,7 @@ impl Beat {
 
     /// Since when blind windows may have hidden a ping: the last finish.
     pub(crate) fn unheard_since(&self) -> Timestamp {
-        self.last_finish.unwrap_or(self.created_at)
+        self.last_finish.unwrap_or(self.counted_from)
     }
 
     /// The history, made on first use.

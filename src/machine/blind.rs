@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::incident::{BlindWindow, Blindness};
+use crate::model::incident::{BlindWindow, Blindness, NamedWindow};
 use crate::model::time::{Span, Step, Timestamp};
 
 /// The longest settling time.
@@ -64,6 +64,22 @@ impl Window {
     fn start(&self) -> Timestamp {
         self.blind.from - (self.stepped - self.step)
     }
+
+    /// Whether it has something of this time on the steady clock. A step is a moment, which may be the first.
+    fn overlaps(&self, from: Timestamp, until: Timestamp) -> bool {
+        self.start() < until && (self.end() > from || !self.step.is_zero() && self.end() == from)
+    }
+}
+
+/// When a ping was expected, which did not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// From then on: the due, or the run's start.
+    pub from: Timestamp,
+    /// Until the deadline.
+    pub until: Timestamp,
+    /// What its beginning keeps to.
+    pub keeps: Keeps,
 }
 
 /// What a deadline keeps to.
@@ -125,12 +141,12 @@ impl Hearing {
     fn push(&mut self, window: Window) {
         let heard_ms = window.heard_ms;
         self.windows.push_back(window);
+        let is_old = |window: &Window| heard_ms - window.heard_ms > SETTLE_MAX.as_millis();
+        // Nobody is told of the small ones: once no deadline can touch them they go, wherever they stand.
+        self.windows.retain(|window| !(window.small && is_old(window)));
         let mut named = self.windows.iter().filter(|window| !window.small).count();
-        while let Some(first) = self.windows.front()
-            && heard_ms - first.heard_ms > SETTLE_MAX.as_millis()
-            && (first.small || named > NAMED)
-        {
-            named -= usize::from(!first.small);
+        while named > NAMED && self.windows.front().is_some_and(is_old) {
+            named -= 1;
             self.windows.pop_front();
         }
         if self.windows.len() > REMEMBERED {
@@ -190,12 +206,25 @@ impl Hearing {
         Some(last.end() + Span::from_millis(target - last.heard_ms))
     }
 
-    /// The newest windows that ended after `since`, oldest first, at most ten.
-    pub fn since(&self, since: Timestamp) -> Vec<BlindWindow> {
+    /// The newest windows that ended after `since`, oldest first, at most ten; each with whether it overlaps the time
+    /// from when a ping was expected until its deadline, if one was.
+    pub fn since(&self, since: Timestamp, expected: Option<Expected>) -> Vec<NamedWindow> {
         let since = self.steady(since);
+        let expected = expected.map(|expected| {
+            let from = match expected.keeps {
+                Keeps::Distance => self.steady(expected.from),
+                Keeps::Place => self.passes(expected.from),
+            };
+            (from, self.steady(expected.until))
+        });
         let newest = self.windows.iter().rev().take_while(|window| window.end() > since);
         let newest = newest.filter(|window| !window.small).take(NAMED);
-        let mut named: Vec<BlindWindow> = newest.map(|window| window.blind).collect();
+        let mut named: Vec<NamedWindow> = newest
+            .map(|window| NamedWindow {
+                window: window.blind,
+                overlaps: expected.is_some_and(|(from, until)| window.overlaps(from, until)),
+            })
+            .collect();
         named.reverse();
         named
     }
@@ -258,6 +287,6 @@ mod tests {
         let crash_loop: Vec<(i64, i64)> = (0..5_000).map(|n| (n * 15, n * 15 + 14)).collect();
         let loop_hearing = self::hearing(&crash_loop);
         assert_eq!(loop_hearing.windows.len(), 301, "five minutes of heard time, one second a round");
-        assert_eq!(loop_hearing.since(at(0)).len(), NAMED);
+        assert_eq!(loop_hearing.since(at(0), None).len(), NAMED);
     }
 }

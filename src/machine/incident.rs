@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::machine::beat::Standing;
+use crate::machine::blind::{Expected, Keeps};
 use crate::machine::effect::{Effect, Tale};
 use crate::machine::payload;
 use crate::machine::record::{Alerted, IncidentOpened, Queued, Record};
@@ -43,8 +44,10 @@ impl Machine {
     pub(super) fn open(&mut self, place: u32, blow: &Blow, now: Timestamp, out: &mut Transition) {
         let Some(beat) = self.beat(place).filter(|beat| beat.standing != Standing::Down) else { return };
         let slug = beat.heartbeat.slug.clone();
-        let blind = self.state.core.hearing.since(blow.since);
-        let unheard = |from: Timestamp| blind.iter().any(|w| w.from < blow.at && w.to > from);
+        let by_calendar = beat.heartbeat.timing.interval().is_none();
+        let keeps = if by_calendar && blow.cause == Cause::Missed { Keeps::Place } else { Keeps::Distance };
+        let expected = blow.unheard_from.map(|from| Expected { from, until: blow.at, keeps });
+        let blind = self.state.core.hearing.since(blow.since, expected);
         let opened = IncidentOpened {
             at: blow.at,
             slug,
@@ -53,7 +56,7 @@ impl Machine {
             exit_code: blow.exit_code,
             run: blow.run,
             due: blow.due,
-            maybe_unheard: blow.unheard_from.is_some_and(unheard),
+            maybe_unheard: blind.iter().any(|named| named.overlaps),
             blind,
             channels: self.channels_of(place, out),
         };

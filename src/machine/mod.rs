@@ -179,7 +179,10 @@ impl Machine {
             Event::Request(request) => self.request(*request, now, &mut out),
             Event::Attempted { number, attempt } => self.attempted(number, attempt, now, &mut out),
             Event::Blind(window) => {
-                self.commit(Record::Blind { at: now, window }, &mut out);
+                // Deaf as it is, the window that ends with its first ear covers this one.
+                if self.hearing {
+                    self.commit(Record::Blind { at: now, window }, &mut out);
+                }
                 Reply::Done
             }
             Event::Stepped(by) => {

@@ -14,7 +14,7 @@ use crate::model::channel::{Channel, ChannelName};
 use crate::model::delivery::Attempt;
 use crate::model::heartbeat::{Declaration, Draft, Source};
 use crate::model::id::{DeliveryId, IncidentId, Life, RunId, Slug};
-use crate::model::incident::{Alert, BlindWindow, Cause, Reason};
+use crate::model::incident::{Alert, BlindWindow, Cause, NamedWindow, Reason};
 use crate::model::ping::{Body, Method, PingKind};
 use crate::model::run::{OpenRun, Outcome};
 use crate::model::settings::Settings;
@@ -45,12 +45,15 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         told: bool,
     },
-    /// The wall clock was set back, and a calendar's next due is another.
+    /// The wall clock was set, and a calendar's next due is another.
     Rescheduled {
         at: Timestamp,
         slug: Slug,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due: Option<Timestamp>,
+        /// What the due was before that, should the step be undone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Timestamp>,
     },
     /// Settings and channels took effect.
     Configured { at: Timestamp, settings: Box<Settings>, channels: Arc<[Channel]> },
@@ -218,7 +221,7 @@ pub struct IncidentOpened {
     pub due: Option<Timestamp>,
     /// Blind windows since the last finish, the newest ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub blind: Vec<BlindWindow>,
+    pub blind: Vec<NamedWindow>,
     /// Whether one of them overlaps the time from due to deadline.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maybe_unheard: bool,

@@ -12,6 +12,9 @@ const TOLD: Span = Span::from_secs(2);
 /// Two looks at the same clocks may differ by this much.
 const SAME: Span = Span::from_millis(10);
 
+/// A due, and what it was before the clock was set back, should that be undone.
+type Rescheduled = (Option<Timestamp>, Option<Timestamp>);
+
 impl Machine {
     /// The wall clock was set, and shows `now`.
     pub(super) fn stepped(&mut self, by: Step, now: Timestamp, out: &mut Transition) {
@@ -54,37 +57,42 @@ impl Machine {
     pub(super) fn go_along(&mut self, place: u32, now: Timestamp, out: &mut Transition) {
         let stepped = self.state.core.hearing.stepped();
         let Some(beat) = self.beat(place).filter(|beat| beat.stepped != stepped) else { return };
-        let due = self.due_after_step(beat, stepped - beat.stepped, now);
+        let by = stepped - beat.stepped;
+        let wanted = match (beat.due, beat.heartbeat.timing.interval()) {
+            (Some(due), None) if by < Step::ZERO => self.due_after_step_back(beat, due, now),
+            (Some(due), None) => self.due_after_step_on(beat, due, by),
+            (due, _) => (due.map(|due| due + by), None),
+        };
         if let Some(beat) = self.state.beat_mut(place)
-            && beat.due != due
+            && (beat.due, beat.due_before_step) != wanted
         {
             let slug = beat.heartbeat.slug.clone();
-            self.commit(Record::Rescheduled { at: now, slug, due }, out);
+            self.commit(Record::Rescheduled { at: now, slug, due: wanted.0, before: wanted.1 }, out);
         }
     }
 
-    /// The due of a heartbeat that has not gone along with a step yet.
-    fn due_after_step(&self, beat: &Beat, by: Step, now: Timestamp) -> Option<Timestamp> {
-        let (due, heartbeat) = (beat.due?, &beat.heartbeat);
-        if let Some(every) = heartbeat.timing.interval() {
-            let due = due + by;
-            // It may have come to lie on a day that is excluded.
-            return if heartbeat.exclude.is_empty() {
-                Some(due)
-            } else {
-                self.next_after(heartbeat, due - every)
-            };
+    /// The due of a calendar whose clock went back, and what it was before: the clock may have gone back before what
+    /// the heartbeat last finished for, or has yet to come to what was missed already.
+    fn due_after_step_back(&self, beat: &Beat, due: Timestamp, now: Timestamp) -> Rescheduled {
+        if due <= now {
+            return (Some(due), beat.due_before_step);
         }
-        if due <= now || by > Step::ZERO {
-            return Some(due);
+        let finish = beat.last_finish.map(|finish| finish.min(now));
+        let again = self.due_after(&beat.heartbeat, finish, beat.counted_from.min(now));
+        let again = again.filter(|again| *again > now).or_else(|| self.next_after(&beat.heartbeat, now));
+        match again.filter(|again| *again < due) {
+            None => (Some(due), beat.due_before_step),
+            again => (again, beat.due_before_step.or(Some(due))),
         }
-        // Its clock went back before what it last finished for, or has yet to come to what was missed already.
-        let again = self.due_after(
-            heartbeat,
-            beat.last_finish.map(|finish| finish.min(now)),
-            beat.counted_from.min(now),
-        );
-        let again = again.filter(|again| *again > now).or_else(|| self.next_after(heartbeat, now));
-        again.map(|again| again.min(due))
+    }
+
+    /// The due of a calendar whose clock went on: it stays, and the clock may jump over it; but what came again only
+    /// since the clock had gone back is over again, if the last finish lies after it once more.
+    fn due_after_step_on(&self, beat: &Beat, due: Timestamp, by: Step) -> Rescheduled {
+        let Some(before) = beat.due_before_step else { return (Some(due), None) };
+        let finish = beat.last_finish.map(|finish| finish + by);
+        let again = self.due_after(&beat.heartbeat, finish, beat.counted_from + by).unwrap_or(due);
+        let due = again.min(before).max(due);
+        (Some(due), Some(before).filter(|before| due < *before))
     }
 }

@@ -10,11 +10,13 @@ use crate::model::time::Timestamp;
 /// The sentence, with the heartbeat's name first.
 pub(super) fn of(beat: &Beat, incident: &Incident, about: &About) -> String {
     let name = &beat.heartbeat.name;
-    let down_for = about.at.since(incident.opened_at);
+    // By the clock as it is set now, as everything else that is told of the heartbeat.
+    let opened_at = incident.opened_at + (beat.stepped - incident.stepped);
+    let down_for = about.at.since(opened_at);
     let mut text = match about.alert {
-        Alert::Opened => format!("{name}: {}", why(beat, incident, incident.opened_at)),
+        Alert::Opened => format!("{name}: {}", why(beat, incident, opened_at)),
         Alert::Reminder => {
-            format!("{name}: still down after {down_for}; {}", why(beat, incident, incident.opened_at))
+            format!("{name}: still down after {down_for}; {}", why(beat, incident, opened_at))
         }
         Alert::Resolved => match incident.reason {
             Some(Reason::Ping) | None => format!("{name}: up again after {down_for}"),
@@ -25,7 +27,8 @@ pub(super) fn of(beat: &Beat, incident: &Incident, about: &About) -> String {
     };
     if incident.maybe_unheard
         && about.alert != Alert::Resolved
-        && let Some(window) = incident.blind.last()
+        && let Some(window) =
+            incident.blind.iter().rev().find(|named| named.overlaps).map(|named| named.window)
     {
         // With seconds: a window is often shorter than a minute.
         let (from, to) = (time_of_day(window.from, about.at, "%T"), time_of_day(window.to, about.at, "%T"));

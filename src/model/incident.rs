@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::model::channel::ChannelName;
 use crate::model::id::{IncidentId, RunId};
-use crate::model::time::Timestamp;
+use crate::model::time::{Step, Timestamp};
 
 /// Why a heartbeat went down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -66,6 +66,17 @@ pub struct BlindWindow {
     pub to: Timestamp,
     /// What kept it from hearing.
     pub why: Blindness,
+}
+
+/// A blind window that an incident names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+pub struct NamedWindow {
+    /// The window.
+    #[serde(flatten)]
+    pub window: BlindWindow,
+    /// Whether it overlaps the time from due to deadline, in which the ping may have come unheard.
+    #[serde(default)]
+    pub overlaps: bool,
 }
 
 /// What kept overdue from hearing.
@@ -135,6 +146,9 @@ pub struct Incident {
     pub cause: Cause,
     /// The deadline that passed, or the instant of the failing ping.
     pub opened_at: Timestamp,
+    /// The steps of the wall clock until it opened.
+    #[serde(default, skip_serializing_if = "Step::is_zero")]
+    pub stepped: Step,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
@@ -149,7 +163,7 @@ pub struct Incident {
     pub run: Option<RunId>,
     /// The newest ten blind windows since the heartbeat's last finish.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub blind: Vec<BlindWindow>,
+    pub blind: Vec<NamedWindow>,
     /// Whether one of them overlaps the time from due to deadline.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maybe_unheard: bool,
@@ -183,6 +197,7 @@ impl Incident {
             id,
             cause,
             opened_at,
+            stepped: Step::ZERO,
             resolved_at: None,
             reason: None,
             exit_code: None,

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use crate::ears::Ears;
 use crate::rules::{Ms, Rules, Says, Timing};
 
+mod step;
+
 /// Ended runs that are kept.
 const KEEP_RUNS: usize = 100;
 /// Open runs at the most.
@@ -76,6 +78,8 @@ pub(crate) struct Model {
     /// It was down when it left: put back it is `up`, though it may never have been pinged.
     up_again: bool,
     pub(crate) due: Option<Ms>,
+    /// What it was before a step back brought an earlier one.
+    before_step: Option<Ms>,
     /// The first start since the last finish, and until when it puts the schedule's deadline off.
     first_start: Option<(Ms, Ms)>,
     pub(crate) runs: Vec<Run>,
@@ -101,6 +105,7 @@ impl Model {
             removed: false,
             up_again: false,
             due: None,
+            before_step: None,
             first_start: None,
             runs: Vec::new(),
             ends: 0,
@@ -133,38 +138,6 @@ impl Model {
         self.incidents.last().filter(|incident| incident.resolved.is_none())
     }
 
-    /// The wall clock is set. What is a distance from something keeps it; a calendar's due keeps its place, but one
-    /// that the clock has yet to come to again, after what the heartbeat last finished for, or after now.
-    pub(crate) fn step(&mut self, by: Ms, ears: &Arc<Ears>) {
-        self.ears = ears.clone();
-        self.now += by;
-        let waits = self.due.filter(|due| by < 0 && *due > self.now && !self.goes_along());
-        if let Some(due) = waits {
-            let again =
-                self.due_after(self.last_finish.map(|at| at.min(self.now)), self.counted_from.min(self.now));
-            let again = if again > self.now { again } else { self.next_after(self.now) };
-            self.due = Some(due.min(again));
-        }
-        let set = |at: &mut Option<Ms>| *at = at.map(|at| at + by);
-        if self.goes_along() {
-            set(&mut self.due);
-        }
-        set(&mut self.last_finish);
-        set(&mut self.paused_until);
-        set(&mut self.heard);
-        self.counted_from += by;
-        self.first_start = self.first_start.map(|(start, until)| (start + by, until + by));
-        for run in &mut self.runs {
-            if run.outcome.is_none() || run.outcome == Some(Outcome::Overran) && !run.finished {
-                run.start = run.start.map(|start| start + by);
-                run.end_by += by;
-            }
-        }
-        if let Some(incident) = self.incidents.last_mut() {
-            set(&mut incident.remind_at);
-        }
-    }
-
     fn goes_along(&self) -> bool {
         matches!(self.rules.timing, Timing::Interval(_))
     }
@@ -176,6 +149,7 @@ impl Model {
     fn count_due_from(&mut self, t: Ms) {
         let waits = self.paused || self.removed || self.rules.await_first_ping && !self.seen;
         self.due = if waits { None } else { Some(self.next_after(t)) };
+        self.before_step = None;
     }
 
     /// The due counts from the last finish, which may have come a little early for its occurrence.
@@ -248,7 +222,7 @@ impl Model {
                 self.down(Cause::Overran, None, at);
             } else if self.schedule_deadline().is_some_and(|s| Some(s) == self.next_passing()) {
                 self.failures += 1;
-                self.due = self.due.map(|due| self.next_after(due));
+                (self.due, self.before_step) = (self.due.map(|due| self.next_after(due)), None);
                 self.down(Cause::Missed, None, at);
             } else if self.paused {
                 self.resume(at);
@@ -419,7 +393,7 @@ impl Model {
             self.up_again = false;
             self.abandon_all();
             self.resolve(at, "paused");
-            self.due = None;
+            (self.due, self.before_step) = (None, None);
         }
     }
 
@@ -439,7 +413,7 @@ impl Model {
             self.up_again |= self.incident().is_some();
             self.abandon_all();
             self.resolve(at, "removed");
-            self.due = None;
+            (self.due, self.before_step) = (None, None);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::desk::{DAY, Desk, HOUR, MINUTE, at, cron, every};
 use crate::machine::event::Event;
 use crate::model::heartbeat::Declaration;
-use crate::model::incident::{Alert, BlindWindow, Blindness, Cause};
+use crate::model::incident::{Alert, BlindWindow, Blindness, Cause, NamedWindow};
 use crate::model::ping::PingKind::{Fail, Start, Success};
 use crate::model::time::Span;
 
@@ -34,7 +34,8 @@ fn a_restart_storm_opens_no_incident_when_jobs_ping_again() {
     assert_eq!(incident.opened_at, at(10 * HOUR + 90), "the moved instant");
     assert_eq!(incident.due, Some(at(60)), "due keeps the nominal one");
     assert!(incident.maybe_unheard);
-    assert_eq!(incident.blind, [BlindWindow { from: at(0), to: at(10 * HOUR), why: Blindness::NotRunning }]);
+    let window = BlindWindow { from: at(0), to: at(10 * HOUR), why: Blindness::NotRunning };
+    assert_eq!(incident.blind, [NamedWindow { window, overlaps: true }]);
     desk.assert_replays();
 }
 
@@ -62,7 +63,7 @@ fn a_window_of_seconds_is_told_with_its_seconds() {
     let payload = &desk.alerted().next().unwrap().payload;
     let window = desk.beat("job").incident.as_ref().unwrap().blind[0];
     let clock = |instant: crate::model::time::Timestamp| instant.to_jiff().strftime("%T").to_string();
-    let (from, to) = (clock(window.from), clock(window.to));
+    let (from, to) = (clock(window.window.from), clock(window.window.to));
     assert_ne!(from, to);
     assert!(payload.contains(&format!("from {from} to {to} UTC")), "{payload}");
 }
@@ -105,7 +106,7 @@ fn the_newest_ten_windows_are_named() {
     desk.wait_until(2 * DAY);
     let named = &desk.open("job").blind;
     assert_eq!(named.len(), 10);
-    assert_eq!((named[0].from, named[9].from), (at(3_000), at(12_000)));
+    assert_eq!((named[0].window.from, named[9].window.from), (at(3_000), at(12_000)));
 }
 
 #[test]
@@ -170,7 +171,7 @@ fn a_start_that_never_gets_to_listen_is_no_time_heard() {
     desk.wait_until(2 * DAY + 300);
     let incident = desk.open("job");
     assert_eq!(incident.blind.len(), 1, "one window from the last mark to the first ear");
-    assert_eq!((incident.blind[0].from, incident.blind[0].to), (at(DAY), at(2 * DAY)));
+    assert_eq!((incident.blind[0].window.from, incident.blind[0].window.to), (at(DAY), at(2 * DAY)));
     desk.assert_replays();
 }
 

@@ -29,6 +29,7 @@
 //! | B24 two styles of errors, bad limits ignored | `http`: `every_error_has_one_shape` |
 
 mod blind;
+mod clocks;
 mod delivery;
 mod desk;
 mod incident;

@@ -5,20 +5,20 @@ use crate::machine::event::{Event, Request};
 use crate::model::channel::ChannelName;
 use crate::model::delivery::{Attempt, Verdict};
 use crate::model::heartbeat::Declaration;
-use crate::model::incident::{Alert, BlindWindow, Blindness};
+use crate::model::incident::{Alert, BlindWindow, Blindness, NamedWindow};
 use crate::model::ping::PingKind::{Fail, Start, Success};
 use crate::model::ping::Target;
 use crate::model::time::{Boot, Span, Step, Timestamp};
 
 /// Sets the wall clock, in milliseconds.
-fn step_ms(desk: &mut Desk, by: i64) {
+pub(super) fn step_ms(desk: &mut Desk, by: i64) {
     let by = Step::from_millis(by);
     desk.now = desk.now + by;
     desk.handle(Event::Stepped(by));
     desk.settle();
 }
 
-fn step(desk: &mut Desk, secs: i64) {
+pub(super) fn step(desk: &mut Desk, secs: i64) {
     step_ms(desk, secs * 1_000);
 }
 
@@ -26,7 +26,7 @@ fn deadline(desk: &Desk, name: &str) -> Option<Timestamp> {
     desk.machine.view(desk.now).heartbeat(name).and_then(|shown| shown.next_deadline_at)
 }
 
-fn due(desk: &Desk, name: &str) -> Option<Timestamp> {
+pub(super) fn due(desk: &Desk, name: &str) -> Option<Timestamp> {
     desk.machine.view(desk.now).heartbeat(name).and_then(|shown| shown.next_due_at)
 }
 
@@ -130,7 +130,7 @@ fn a_calendar_that_the_clock_jumps_over_waits_for_the_settling_time_and_says_why
     let incident = desk.open("job");
     let window = BlindWindow { from: at(HOUR), to: at(6 * HOUR), why: Blindness::ClockStep };
     assert_eq!((incident.maybe_unheard, incident.due), (true, Some(at(2 * HOUR))));
-    assert_eq!(incident.blind, [window]);
+    assert_eq!(incident.blind, [NamedWindow { window, overlaps: true }]);
     let payload = &desk.alerted().next().unwrap().payload;
     assert!(payload.contains("the clock of overdue was set from 01:00:00 to 06:00:00 UTC"), "{payload}");
     desk.assert_replays();

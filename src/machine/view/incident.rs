@@ -8,7 +8,7 @@ use crate::machine::incidents::{Opened, opened};
 use crate::machine::view::{Page, View, gather};
 use crate::model::channel::ChannelName;
 use crate::model::id::{IncidentId, RunId, Slug};
-use crate::model::incident::{BlindWindow, Cause, Happening, Incident, Note, Reason};
+use crate::model::incident::{Cause, Happening, Incident, NamedWindow, Note, Reason};
 use crate::model::time::Timestamp;
 
 /// What an entry of a timeline adds to a page, about.
@@ -34,7 +34,7 @@ pub struct IncidentView {
     /// The code of the failing ping that opened it, from 0 to 255.
     pub exit_code: Option<u8>,
     /// When overdue could not hear since the heartbeat's last finish: the newest ten windows, oldest first.
-    pub blind: Vec<BlindWindow>,
+    pub blind: Vec<NamedWindow>,
     /// Where a person sees the heartbeat.
     pub url: String,
 }

@@ -82,7 +82,8 @@ impl View<'_> {
         let state = &self.machine.state;
         let given_up = state.core.ended.iter().filter(|d| DeliveryStatus::of(d) == DeliveryStatus::GivenUp);
         let given_up = given_up.count();
-        let mut blind = state.core.hearing.since(Timestamp::MIN);
+        let named = state.core.hearing.since(Timestamp::MIN, None);
+        let mut blind: Vec<BlindWindow> = named.into_iter().map(|named| named.window).collect();
         blind.reverse();
         Standings {
             began_at: self.machine.began_at,
