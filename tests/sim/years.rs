@@ -62,6 +62,10 @@ struct Decade {
     fault_at: Ms,
     /// By how much its clock is wrong.
     wrong: Ms,
+    /// How long it was deaf, in real time.
+    deaf: Ms,
+    /// When the job with an interval last finished and was heard, in real time, and how long it had been deaf then.
+    finished: (Ms, Ms),
     seen: Seen,
 }
 
@@ -103,6 +107,8 @@ impl Decade {
             jobs,
             fault_at: DAY,
             wrong: 0,
+            deaf: 0,
+            finished: (0, 0),
             seen: Seen::default(),
         }
     }
@@ -173,13 +179,31 @@ impl Decade {
             return;
         }
         self.pass_to(at);
+        self.check_in_real_time();
         self.world.ping(number, says, None);
+        if self.jobs[number].calendar.is_none() && says != Says::Start {
+            self.finished = (self.real(), self.deaf);
+        }
         self.seen.pings += 1;
         self.world.check_job(number);
     }
 
+    /// Of an interval it needs no model to say when it may be told as missed, and when it must be, whatever the clock
+    /// was set to.
+    fn check_in_real_time(&self) {
+        let model = self.world.models.last().and_then(Option::as_ref).expect("it was declared");
+        let (finished, deaf_then) = self.finished;
+        let deadline = finished + DAY + 20 * MINUTE;
+        let missed = model.incident().filter(|incident| incident.cause == Cause::Missed);
+        assert!(missed.is_none() || self.real() >= deadline, "early: {} before {deadline}", self.real());
+        // Deaf as it was, and with a run that may put it off.
+        let latest = deadline + (self.deaf - deaf_then) + 5 * MINUTE + HOUR;
+        assert!(model.incident().is_some() || self.real() < latest, "lost: {} after {latest}", self.real());
+    }
+
     fn fault(&mut self) {
         self.pass_to(self.fault_at);
+        self.check_in_real_time();
         settle(&mut self.world);
         let long = [5 * SECOND, 10 * MINUTE, 3 * HOUR, 30 * HOUR][self.chance.below(4) as usize];
         let long = self.some(long) + 3 * SECOND;
@@ -188,6 +212,7 @@ impl Decade {
             0 | 1 => self.restart(long),
             2 | 3 => {
                 self.world.stall(long);
+                self.deaf += long;
                 self.seen.suspends += 1;
             }
             _ if self.wrong != 0 => {
@@ -214,6 +239,7 @@ impl Decade {
             // While the daemon is away; if the machine is started anew too, it can only guess.
             self.world.kill(0);
             self.world.now += 20 * SECOND;
+            self.deaf += 20 * SECOND;
             self.world.step_unseen(by, false);
             self.world.begin();
             self.world.hear();
@@ -229,6 +255,7 @@ impl Decade {
         self.world.now += long;
         self.world.begin();
         self.world.now += 2 * SECOND;
+        self.deaf += long + 2 * SECOND;
         self.world.hear();
     }
 }
