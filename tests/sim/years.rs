@@ -66,6 +66,8 @@ struct Decade {
     deaf: Ms,
     /// When the job with an interval last finished and was heard, in real time, and how long it had been deaf then.
     finished: (Ms, Ms),
+    /// When the incident opened that was open after that.
+    told: Option<Ms>,
     seen: Seen,
 }
 
@@ -109,6 +111,7 @@ impl Decade {
             wrong: 0,
             deaf: 0,
             finished: (0, 0),
+            told: None,
             seen: Seen::default(),
         }
     }
@@ -183,6 +186,8 @@ impl Decade {
         self.world.ping(number, says, None);
         if self.jobs[number].calendar.is_none() && says != Says::Start {
             self.finished = (self.real(), self.deaf);
+            let model = self.world.models[number].as_ref().expect("it was declared");
+            self.told = model.incident().map(|incident| incident.opened);
         }
         self.seen.pings += 1;
         self.world.check_job(number);
@@ -194,7 +199,8 @@ impl Decade {
         let model = self.world.models.last().and_then(Option::as_ref).expect("it was declared");
         let (finished, deaf_then) = self.finished;
         let deadline = finished + DAY + 20 * MINUTE;
-        let missed = model.incident().filter(|incident| incident.cause == Cause::Missed);
+        // One that was open already goes on when the job fails.
+        let missed = model.incident().filter(|i| i.cause == Cause::Missed && self.told != Some(i.opened));
         assert!(missed.is_none() || self.real() >= deadline, "early: {} before {deadline}", self.real());
         // Deaf as it was, and with a run that may put it off.
         let latest = deadline + (self.deaf - deaf_then) + 5 * MINUTE + HOUR;
