@@ -27,6 +27,7 @@ use self::decide::{Decider, Look};
 use self::sight::Sight;
 
 mod decide;
+mod disk;
 mod reading;
 mod sight;
 #[cfg(test)]

@@ -43,6 +43,13 @@ pub trait Sources {
     /// # Errors
     /// When it cannot be read or is not UTF-8.
     fn read(&self, path: &Path) -> io::Result<String>;
+    /// The text of a file that is no config, and so is short: a secret, a list.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not UTF-8, or is longer than such a file can be.
+    fn read_short(&self, path: &Path) -> io::Result<String> {
+        self.read(path)
+    }
     /// The files that a pattern matches; none is no error.
     ///
     /// # Errors
