@@ -20,6 +20,8 @@ use crate::model::time::Span;
 
 mod timing;
 
+pub(super) use self::timing::still_expected;
+
 /// Every field that a heartbeat may be made with.
 pub(super) const FIELDS: [&str; 26] = [
     "name",
