@@ -124,7 +124,7 @@ fn peeked(folder: &Path, config: &Config) -> Result<(State, Reload, Timestamp), 
 fn asked(url: &str, config: &Config) -> Result<(State, Reload, Timestamp), Failure> {
     let mut asked = None;
     let code = run(async {
-        let answer = match Daemon::at(url) {
+        let answer = match Daemon::against(url) {
             Ok(daemon) => asked::ask(&daemon, config).await,
             Err(fault) => Err(fault),
         };
