@@ -81,9 +81,10 @@ CALENDAR = st.one_of(
     ).map("".join),
 )
 
-DATES = st.dates(min_value=datetime.date(2020, 1, 1), max_value=datetime.date(2099, 12, 31)).map(str)
-# Not what can leave nothing of a schedule, such as "Sat,Sun": that is refused.
-EXCLUSION = st.one_of(DATES, st.tuples(DATES, DATES).map(sorted).map("..".join))
+DATES = st.dates(min_value=datetime.date(2020, 1, 1), max_value=datetime.date(2099, 12, 31))
+# Not what can leave nothing of a schedule, such as "Sat,Sun" or several ranges over decades: that is refused.
+RANGES = st.builds(lambda day, more: f"{day}..{day + datetime.timedelta(more)}", DATES, st.integers(0, 60))
+EXCLUSION = st.one_of(DATES.map(str), RANGES)
 
 
 def is_calendar(text):
