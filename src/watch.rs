@@ -27,6 +27,7 @@ use self::decide::{Decider, Look};
 use self::sight::Sight;
 
 mod decide;
+mod disk;
 mod reading;
 mod sight;
 #[cfg(test)]
@@ -151,6 +152,16 @@ impl Watch {
     }
 }
 
+impl What {
+    fn read(&self) -> Reading {
+        let mut reading = read(&self.path, &*self.sources, &self.zones, self.namespace);
+        if let Ok(config) = &mut reading.outcome {
+            config.warn_of_spent(&self.zones, wall());
+        }
+        reading
+    }
+}
+
 fn wall() -> Timestamp {
     Timestamp::from_jiff(jiff::Timestamp::now())
 }
@@ -161,7 +172,7 @@ fn look(what: &What, known: Vec<(Transcript, Look)>, eye: &mut Eye) -> Look {
     let mut same = known.into_iter().find(|(transcript, _)| transcript.holds(&*what.sources));
     for _ in 0..3 {
         let (transcript, look) = same.unwrap_or_else(|| {
-            let reading = read(&what.path, &*what.sources, &what.zones, what.namespace);
+            let reading = what.read();
             (reading.transcript.clone(), Look::New(Box::new(reading)))
         });
         let fresh = eye.turn_to(&Sight::of(transcripts.iter().chain([&transcript])));
@@ -171,7 +182,7 @@ fn look(what: &What, known: Vec<(Transcript, Look)>, eye: &mut Eye) -> Look {
         same = None;
     }
     // It changes faster than it is read; the events of what is watched now bring the next look.
-    Look::New(Box::new(read(&what.path, &*what.sources, &what.zones, what.namespace)))
+    Look::New(Box::new(what.read()))
 }
 
 /// The watcher of folders.

@@ -60,11 +60,12 @@ enum Failure {
 /// Tries the config at `path` on the state at `place`. The exit code.
 pub(super) fn against(path: &Path, place: &str, json: bool) -> u8 {
     let zones = crate::daemon::zones();
-    let tried = load(path, &zones).map_err(Failure::Config).and_then(|config| {
+    let tried = load(path, &zones).map_err(Failure::Config).and_then(|mut config| {
         let (state, reload, now) = match Place::of(place) {
             Place::Daemon(url) => asked(&url, &config)?,
             Place::Folder(folder) => peeked(&folder, &config)?,
         };
+        config.warn_of_spent(&zones, now);
         Ok((config, Difference::of(state, reload, &zones, now), now))
     });
     match tried {
@@ -123,7 +124,7 @@ fn peeked(folder: &Path, config: &Config) -> Result<(State, Reload, Timestamp), 
 fn asked(url: &str, config: &Config) -> Result<(State, Reload, Timestamp), Failure> {
     let mut asked = None;
     let code = run(async {
-        let answer = match Daemon::at(url) {
+        let answer = match Daemon::against(url) {
             Ok(daemon) => asked::ask(&daemon, config).await,
             Err(fault) => Err(fault),
         };

@@ -37,6 +37,8 @@ pub(super) struct Daemon {
     socket: Option<PathBuf>,
     key: Option<String>,
     client: Client,
+    /// How another address is given.
+    elsewhere: &'static str,
 }
 
 /// Why there is no answer.
@@ -100,7 +102,12 @@ impl Daemon {
             .build()
             .map_err(|error| Fault::Unreachable(format!("cannot make an HTTP client: {error}")))?;
         let key = std::env::var("OVERDUE_API_KEY").ok().filter(|key| !key.is_empty());
-        Ok(Self { url, base, socket, key, client })
+        Ok(Self { url, base, socket, key, client, elsewhere: "give --url or set OVERDUE_URL" })
+    }
+
+    /// The daemon at the URL that `--against` names.
+    pub(super) fn against(url: &str) -> Result<Self, Fault> {
+        Ok(Self { elsewhere: "give another --against", ..Self::at(url)? })
     }
 
     /// What a GET of this path under `/api/v1` answers.
@@ -128,9 +135,10 @@ impl Daemon {
         if status.is_redirection() {
             let to = answer.headers().get("Location").and_then(|to| to.to_str().ok()).unwrap_or("elsewhere");
             return Err(Fault::Unreachable(format!(
-                "{} sends us to {}: give the right address by --url or OVERDUE_URL",
+                "{} sends us to {}: is that the right address? Then {}",
                 self.url,
                 plain(to),
+                self.elsewhere,
             )));
         }
         let bytes = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
@@ -187,8 +195,8 @@ impl Daemon {
 
     fn silent(&self, why: &str) -> Fault {
         Fault::Unreachable(format!(
-            "cannot ask {}: {why}. Is the daemon running (overdue serve)? Else give --url or set OVERDUE_URL",
-            self.url
+            "cannot ask {}: {why}. Is the daemon running (overdue serve)? Else {}",
+            self.url, self.elsewhere
         ))
     }
 }
@@ -200,6 +208,11 @@ fn address(url: &str) -> Result<(String, Option<PathBuf>), Fault> {
     let Some(path) = url.strip_prefix("unix:") else {
         if url.starts_with('/') {
             return Err(Fault::Unreachable(format!("{url} is no URL: a Unix socket is written unix:{url}")));
+        }
+        if let Some((daemon, _)) = url.split_once("/api/v1") {
+            return Err(Fault::Unreachable(format!(
+                "{url} names a path of the API: leave it out, as {daemon}"
+            )));
         }
         let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         return Ok((url, None));

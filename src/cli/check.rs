@@ -29,7 +29,8 @@ const NEXT: usize = 3;
 /// When `out` cannot be written to.
 pub fn check(path: &Path, json: bool, zones: &Zones, now: Timestamp, out: &mut impl Write) -> io::Result<u8> {
     match load(path, zones) {
-        Ok(config) => {
+        Ok(mut config) => {
+            config.warn_of_spent(zones, now);
             let heartbeats = heartbeats(&config, zones, now);
             if json {
                 let report = Report { ok: true, heartbeats, warnings: &config.warnings, problems: &[] };
@@ -138,6 +139,7 @@ fn tell(path: &Path, config: &Config, heartbeats: &[Shown], out: &mut impl Write
                 let every = one.schedule.trim_start_matches("every ");
                 writeln!(out, "  due   {every} after the last finish")?;
             }
+            Some(_) if one.next.is_empty() => writeln!(out, "  due   never")?,
             Some(_) => {
                 for (local, utc) in one.local.iter().zip(&one.next) {
                     let utc = utc.to_jiff().strftime("%a %H:%M:%S UTC");
@@ -202,6 +204,23 @@ mod tests {
              warning: /config.toml:5:1: [heartbeats.sync] has a grace of 0, so a ping that is late by a moment is an incident\n\
              /config.toml: ok, 2 heartbeats, channels: log, 2 warnings\n"
         );
+    }
+
+    #[test]
+    fn a_schedule_whose_last_time_is_past_is_warned_of() {
+        let past = "[defaults]\nchannels = [\"log\"]\n[heartbeats.move]\non_calendar = \"2026-06-01\"\n\
+            [heartbeats.later]\non_calendar = \"2026-12-01\"\n";
+        let warning = "nothing is expected of [heartbeats.move] any more: its last time is past";
+        let (code, text) = run(past, false);
+        assert_eq!(code, 0);
+        assert!(text.contains("  on_calendar 2026-06-01 in UTC, grace 1h\n  due   never\n"), "{text}");
+        assert!(text.contains(&format!("\nwarning: /config.toml:3:13: {warning}\n")), "{text}");
+        assert!(text.ends_with("1 warning\n"), "{text}");
+
+        let (_, text) = run(past, true);
+        let json: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["warnings"].as_array().map(Vec::len), Some(1), "{text}");
+        assert_eq!(json["warnings"][0]["what"], warning);
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! `overdue explain`: what the schedules of a config come to, occurrence by occurrence. Knows a config and an instant
 //! to begin at, and what a person and a program want to be told; touches no state.
 
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use clap::Args;
 use jiff::civil;
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use serde::{Serialize, Serializer as _};
 use uuid::Uuid;
 
 use crate::cli::calendars::Calendars;
 use crate::cli::check::problems;
 use crate::cli::explain::table::table;
 use crate::cli::paint::Paint;
-use crate::cli::{ConfigArgument, complain, exit, pretty, print};
+use crate::cli::{ConfigArgument, complain, exit, outcome, print};
 use crate::config::problem::closest;
 use crate::config::{Config, Declared};
 use crate::engine::clock::{Clock as _, SystemClock};
@@ -116,31 +117,47 @@ pub(super) fn explain(arguments: &Arguments) -> u8 {
             return exit::USAGE;
         }
     };
+    if wanted.is_empty() && !arguments.json {
+        return print(format!("{} has no heartbeats\n", path.display()).as_bytes(), exit::OK);
+    }
     // One now for all of them.
     let from = arguments.from.unwrap_or_else(|| Begin::At(SystemClock.now()));
-    let count = usize::from(arguments.count);
-    let paint = Paint::on(&std::io::stdout());
     let mut calendars = Calendars::new(&zones);
-    let (mut all, mut text) = (Vec::new(), String::new());
-    for one in wanted {
+    let mut explain = |one: &Declared| {
         // No UUID is shown, so any namespace will do.
         let declaration = one.draft.settle(one.slug.clone(), &config.defaults, Uuid::nil());
-        let (explained, from) = one_of(&declaration, &mut calendars, from, count);
-        if arguments.json {
-            all.push(explained);
-        } else {
-            if !text.is_empty() {
-                text.push('\n');
-            }
-            text.push_str(&table(&declaration, &explained, from, &zones, paint));
-        }
+        let (explained, from) = one_of(&declaration, &mut calendars, from, usize::from(arguments.count));
+        (declaration, explained, from)
+    };
+    let out = io::stdout().lock();
+    let written = if arguments.json {
+        write_json(wanted.into_iter().map(|one| explain(one).1), out)
+    } else {
+        let paint = Paint::on(&io::stdout());
+        let tables = wanted.into_iter().map(|one| {
+            let (declaration, explained, from) = explain(one);
+            table(&declaration, &explained, from, &zones, paint)
+        });
+        write_tables(tables, out)
+    };
+    outcome(written, exit::OK)
+}
+
+/// Writes each as it is made, so that many are seen at once, and none is made for a reader that has gone.
+fn write_tables(tables: impl Iterator<Item = String>, mut out: impl Write) -> io::Result<()> {
+    for (nth, table) in tables.enumerate() {
+        let gap = if nth == 0 { "" } else { "\n" };
+        out.write_all(format!("{gap}{table}").as_bytes())?;
     }
-    if arguments.json {
-        text = pretty(&all);
-    } else if text.is_empty() {
-        text = format!("{} has no heartbeats\n", path.display());
-    }
-    print(text.as_bytes(), exit::OK)
+    out.flush()
+}
+
+/// Likewise, as one list.
+fn write_json(all: impl Iterator<Item = Explained>, out: impl Write) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    serde_json::Serializer::pretty(&mut out).collect_seq(all)?;
+    writeln!(out)?;
+    out.flush()
 }
 
 /// The heartbeat of this slug, or all.
@@ -200,6 +217,34 @@ mod tests {
     use super::*;
 
     use crate::model::schedule::Zones;
+
+    #[test]
+    fn nothing_is_made_for_a_reader_that_has_gone() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut made = 0;
+        let tables = (0..1_000).map(|_| {
+            made += 1;
+            "a table\n".to_owned()
+        });
+        assert_eq!(write_tables(tables, Gone).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(made, 1);
+        let one = || Explained { slug: "x".repeat(100), schedule: String::new(), occurrences: Vec::new() };
+        let mut made = 0;
+        let all = (0..1_000).map(|_| {
+            made += 1;
+            one()
+        });
+        assert_eq!(write_json(all, Gone).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert!(made < 100, "{made}");
+    }
 
     #[test]
     fn where_to_begin_is_an_instant_or_a_time_of_the_heartbeats_zone() {

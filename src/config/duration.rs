@@ -48,7 +48,7 @@ impl LengthError {
     }
 }
 
-/// Reads a duration: whole numbers with the units `w`, `d`, `h`, `m`, `s`, from large to small.
+/// Reads a duration: whole numbers with the units `w`, `d`, `h`, `m`, `s`, from large to small; or `0`.
 ///
 /// # Errors
 /// When it is written otherwise, or is longer than can be counted.
@@ -75,6 +75,10 @@ pub fn write_span(span: Span) -> String {
 }
 
 fn strict(text: &str) -> Option<i64> {
+    // Of nothing no unit is missed.
+    if text == "0" {
+        return Some(0);
+    }
     let mut rest = text;
     let mut units = UNITS.iter();
     let mut total: i64 = 0;
@@ -147,6 +151,7 @@ mod tests {
     #[test]
     fn durations_are_read_as_the_contract_writes_them() {
         for (text, secs) in [
+            ("0", 0),
             ("90s", 90),
             ("5m", 300),
             ("1h30m", 5_400),

@@ -18,7 +18,7 @@ use crate::model::heartbeat::{Declarations, Defaults, Draft};
 use crate::model::id::Slug;
 use crate::model::schedule::Zones;
 use crate::model::settings::Settings;
-use crate::model::time::Span;
+use crate::model::time::{Span, Timestamp};
 
 pub mod change;
 pub mod channel;
@@ -30,6 +30,7 @@ mod resolve;
 mod schedule;
 pub mod secret;
 mod server;
+mod spent;
 mod syntax;
 pub mod template;
 #[cfg(test)]
@@ -43,6 +44,13 @@ pub trait Sources {
     /// # Errors
     /// When it cannot be read or is not UTF-8.
     fn read(&self, path: &Path) -> io::Result<String>;
+    /// The text of a file that is no config, and so is short: a secret, a list.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not UTF-8, or is longer than such a file can be.
+    fn read_short(&self, path: &Path) -> io::Result<String> {
+        self.read(path)
+    }
     /// The files that a pattern matches; none is no error.
     ///
     /// # Errors
@@ -194,6 +202,13 @@ impl Config {
     /// The heartbeats whose UUIDs meet when `namespace` is that of the ping key in use.
     pub fn uuid_conflicts(&self, namespace: Uuid) -> Vec<Problem> {
         uuids::conflicts(&self.heartbeats, Some(namespace))
+    }
+
+    /// Warns of the heartbeats of which nothing is expected after `now`: what is written cannot tell, so
+    /// [`Config::read`] does not. They come after the warnings that there are.
+    pub fn warn_of_spent(&mut self, zones: &Zones, now: Timestamp) {
+        let spent = spent::warnings(self, zones, now);
+        self.warnings.extend(spent);
     }
 
     /// The heartbeats as the machine takes them, by slug. `namespace` is that of the ping key in use:

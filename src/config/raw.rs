@@ -197,7 +197,8 @@ impl<'t> Item<'t> {
 
     pub(super) fn span(&self, reader: &mut Reader<'_>, range: RangeInclusive<Span>) -> Option<Span> {
         let (low, high) = (write_span(*range.start()), write_span(*range.end()));
-        let text = self.length(reader, "a duration like \"1h30m\"", parse_span)?;
+        let zero = self.value.as_integer().is_some_and(|number| number.as_str() == "0");
+        let text = if zero { "0" } else { self.length(reader, "a duration like \"1h30m\"", parse_span)? };
         let span = self.read_length(reader, parse_span(text))?;
         if !range.contains(&span) {
             self.problem(reader, format!("{} must be from {low} to {high}, not {text}", self.name));

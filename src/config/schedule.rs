@@ -258,7 +258,7 @@ fn read_file(
     path: &Path,
     item: &Item<'_>,
 ) -> Option<Expressions> {
-    let file = match reader.sources.read(path) {
+    let file = match reader.sources.read_short(path) {
         Ok(text) => File::new(path, text),
         Err(error) => {
             item.problem(reader, format!("the file {} cannot be read: {error}", path.display()));

@@ -90,7 +90,7 @@ impl Item<'_> {
     }
 
     fn file_text(&self, reader: &mut Reader<'_>, path: &Path, what: &str) -> Option<Secret> {
-        match reader.sources.read(path) {
+        match reader.sources.read_short(path) {
             Ok(text) => self.checked(reader, &text, &format!("{what} {}", path.display())),
             Err(error) => self.refuse(reader, format!("{what} {} cannot be read: {error}", path.display())),
         }

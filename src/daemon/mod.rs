@@ -112,6 +112,7 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
     let zones = timezones.zones.clone();
     let reading = watch::read(path, &Disk, &zones, None);
     let mut config = reading.outcome.map_err(Failure::Config)?;
+    config.warn_of_spent(&zones, SystemClock.now());
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

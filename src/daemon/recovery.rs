@@ -77,10 +77,12 @@ pub fn peek(dir: &Path) -> Result<Peeked, Failure> {
     /// A daemon that takes a snapshot moves files while they are read.
     const TRIES: usize = 10;
     let failed = |error: io::Error| {
-        Failure::StateFolder(format!(
-            "state folder {}: {error}. Look as the user that overdue runs as (sudo), or ask the daemon by its URL",
-            dir.display()
-        ))
+        let hint = if error.kind() == io::ErrorKind::PermissionDenied {
+            ". Look as the user that overdue runs as (sudo), or ask the daemon by its URL"
+        } else {
+            ""
+        };
+        Failure::StateFolder(format!("state folder {}: {error}{hint}", dir.display()))
     };
     let folder = Peek::at(dir);
     if !folder.is_state().map_err(failed)? {

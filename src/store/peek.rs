@@ -17,15 +17,13 @@ impl Peek {
         Self(path.to_owned())
     }
 
-    /// Whether it holds anything of a state.
+    /// Whether it holds a state: a journal or a snapshot. A ping key alone may be that of a daemon yet to come.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn is_state(&self) -> io::Result<bool> {
         let names = self.names()?;
-        let is_of_state = |name: &String| {
-            name.starts_with("journal-") || name.starts_with("snapshot") || name == "ping_key"
-        };
+        let is_of_state = |name: &String| name.starts_with("journal-") || name.starts_with("snapshot");
         Ok(names.iter().any(is_of_state))
     }
 }

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{env, fs, io};
+use std::{env, io};
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::config::problem::Problem;
 use crate::config::{Config, Sources};
 use crate::model::schedule::Zones;
+use crate::watch::disk;
 
 /// The real files and the real environment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,7 +20,11 @@ pub struct Disk;
 
 impl Sources for Disk {
     fn read(&self, path: &Path) -> io::Result<String> {
-        fs::read_to_string(path)
+        disk::read(path, disk::LONG)
+    }
+
+    fn read_short(&self, path: &Path) -> io::Result<String> {
+        disk::read(path, disk::SHORT)
     }
 
     fn glob(&self, pattern: &Path) -> Result<Vec<PathBuf>, String> {
@@ -73,6 +78,7 @@ pub struct Transcript(Arc<[(Question, Answer)]>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Question {
     Read(PathBuf),
+    ReadShort(PathBuf),
     Glob(PathBuf),
     Env(String),
     Credentials,
@@ -101,7 +107,7 @@ impl Transcript {
     /// The files that were read, or would have been.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().filter_map(|(question, _)| match question {
-            Question::Read(path) => Some(path.as_path()),
+            Question::Read(path) | Question::ReadShort(path) => Some(path.as_path()),
             Question::Glob(_) | Question::Env(_) | Question::Credentials => None,
         })
     }
@@ -110,7 +116,7 @@ impl Transcript {
     pub(crate) fn patterns(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().filter_map(|(question, _)| match question {
             Question::Glob(pattern) => Some(pattern.as_path()),
-            Question::Read(_) | Question::Env(_) | Question::Credentials => None,
+            Question::Read(_) | Question::ReadShort(_) | Question::Env(_) | Question::Credentials => None,
         })
     }
 }
@@ -119,6 +125,7 @@ impl Question {
     fn ask(&self, sources: &dyn Sources) -> Answer {
         match self {
             Self::Read(path) => Answer::read(&sources.read(path)),
+            Self::ReadShort(path) => Answer::read(&sources.read_short(path)),
             Self::Glob(pattern) => Answer::glob(&sources.glob(pattern)),
             Self::Env(name) => Answer::text(sources.env(name).as_deref()),
             Self::Credentials => Answer::folder(sources.credentials_directory()),
@@ -165,6 +172,12 @@ impl Sources for Recorder<'_> {
     fn read(&self, path: &Path) -> io::Result<String> {
         let read = self.sources.read(path);
         self.note(Question::Read(path.to_owned()), Answer::read(&read));
+        read
+    }
+
+    fn read_short(&self, path: &Path) -> io::Result<String> {
+        let read = self.sources.read_short(path);
+        self.note(Question::ReadShort(path.to_owned()), Answer::read(&read));
         read
     }
 

@@ -31,6 +31,8 @@ def span(seconds):
 
 
 def is_span(text):
+    if text == "0":
+        return True
     parts = re.fullmatch("".join(f"(?:([0-9]+){letter})?" for letter, _ in UNITS), text)
     if text == "" or parts is None:
         return False
@@ -79,9 +81,10 @@ CALENDAR = st.one_of(
     ).map("".join),
 )
 
-DATES = st.dates(min_value=datetime.date(2020, 1, 1), max_value=datetime.date(2099, 12, 31)).map(str)
-# Not what can leave nothing of a schedule, such as "Sat,Sun": that is refused.
-EXCLUSION = st.one_of(DATES, st.tuples(DATES, DATES).map(sorted).map("..".join))
+DATES = st.dates(min_value=datetime.date(2020, 1, 1), max_value=datetime.date(2099, 12, 31))
+# Not what can leave nothing of a schedule, such as "Sat,Sun" or several ranges over decades: that is refused.
+RANGES = st.builds(lambda day, more: f"{day}..{day + datetime.timedelta(more)}", DATES, st.integers(0, 60))
+EXCLUSION = st.one_of(DATES.map(str), RANGES)
 
 
 def is_calendar(text):
@@ -130,10 +133,10 @@ def names_itself(body):
     return re.search("[A-Za-z0-9]", name) is not None and re.fullmatch("[0-9A-Fa-f-]{32,36}", name) is None
 
 
-def reminds_once(body):
-    """Whether it does not say twice how often it reminds: of a change, that part of the rule is prose."""
-    names = ("remind_every", "remind_every_seconds")
-    return not isinstance(body, dict) or any(body.get(name) is None for name in names)
+def says_once(body):
+    """Whether it does not say twice how often it reminds, or how early it may be: that part of the rule is prose."""
+    pairs = (("remind_every", "remind_every_seconds"), ("early", "early_seconds"))
+    return not isinstance(body, dict) or all(any(body.get(name) is None for name in pair) for pair in pairs)
 
 
 @schemathesis.hook
@@ -142,7 +145,7 @@ def filter_case(context, case):
     if case.meta is None:
         return True
     if case.meta.generation.mode.is_positive:
-        return names_itself(case.body) and reminds_once(case.body)
+        return names_itself(case.body) and says_once(case.body)
     negative = {location.value for location, part in case.meta.components.items() if part.mode.is_negative}
     check = validator(case.operation)
     if negative != {"body"} or check is None or not isinstance(case.body, dict):

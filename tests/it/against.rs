@@ -186,10 +186,17 @@ fn what_cannot_be_told_has_an_exit_code_of_its_own() {
     let nobody = check(&["--against", &home.url()]);
     assert_eq!((nobody.code, nobody.stdout.as_str()), (3, ""), "{nobody:?}");
     assert!(nobody.stderr.contains("cannot ask"), "{nobody:?}");
-    for folder in ["none", "/", home.path("").to_str().unwrap()] {
+    assert!(nobody.stderr.contains("Else give another --against\n"), "{nobody:?}");
+    let deep = check(&["--against", &(home.url() + "/api/v1")]);
+    assert_eq!((deep.code, deep.stdout.as_str()), (3, ""), "{deep:?}");
+    assert!(deep.stderr.contains(&format!("leave it out, as {}\n", home.url())), "{deep:?}");
+    fs::create_dir(home.path("keyed")).unwrap();
+    fs::write(home.path("keyed/ping_key"), "a-ping-key-alone\n").unwrap();
+    for folder in ["none", "keyed", "/", home.path("").to_str().unwrap()] {
         let ended = check(&["--against", folder]);
         assert_eq!((ended.code, ended.stdout.as_str()), (73, ""), "{ended:?}");
         assert!(ended.stderr.starts_with("overdue: state folder "), "{ended:?}");
+        assert!(!ended.stderr.contains("sudo"), "{ended:?}");
     }
     home.configure("[heartbeats.a]\nintervall = \"1h\"\n");
     for json in [false, true] {

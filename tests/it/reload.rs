@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use rustix::fs::{CWD, FileType, Mode};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -168,6 +169,37 @@ fn a_config_that_loses_more_than_half_waits_for_a_word() {
     wait_until(LIMIT, "the others are gone", || status(&daemon, "f") == 404);
     wait_for_health(&daemon);
     assert_eq!(status(&daemon, "a"), 200);
+}
+
+#[test]
+fn a_fifo_in_place_of_a_file_is_a_problem_and_no_wait_without_end() {
+    let home = Home::new(&config(&["a"]));
+    let daemon = Daemon::start_in(&home);
+    let fifo = home.path("holidays.txt");
+    rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::from(0o600), 0).unwrap();
+    let with_file = |slugs: &[&str]| config(slugs) + "exclude_file = \"holidays.txt\"\n";
+    home.configure(&with_file(&["a", "b"]));
+    let problem = wait_for_problem(&daemon, "holidays.txt cannot be read");
+    assert!(problem.contains("it is no regular file"), "{problem}");
+    fs::remove_file(&fifo).unwrap();
+    fs::write(&fifo, "2026-12-25\n").unwrap();
+    wait_for_heartbeat(&daemon, "b");
+    wait_for_health(&daemon);
+    fs::remove_file(&fifo).unwrap();
+    rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::from(0o600), 0).unwrap();
+    wait_for_problem(&daemon, "it is no regular file");
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_schedule_whose_last_time_is_past_is_warned_of_at_start_and_reload() {
+    let past = |slug: &str| format!("[heartbeats.{slug}]\non_calendar = \"2026-01-02\"\n");
+    let warning = |slug: &str| format!("nothing is expected of [heartbeats.{slug}] any more");
+    let home = Home::new(&past("a"));
+    let daemon = Daemon::start_in(&home);
+    assert!(daemon.stderr().contains(&warning("a")), "{}", daemon.stderr());
+    home.configure(&(past("a") + &past("b")));
+    wait_for_log(&daemon, &warning("b"));
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub(super) async fn create<E: Engine>(
 ) -> Result<Response, Failure> {
     request.parameters(&[])?;
     let Whole { slug, draft } = draft::read(&Fields::of(request.json(body).await?).await?, None, settings)?;
+    draft::still_expected(&draft, None, &settings.zones, door.engine.now())?;
     let reply = door.engine.request(Wish::Create { slug, draft }).await?;
     respond(door, reply).await
 }
@@ -75,6 +76,12 @@ pub(super) async fn replace<E: Engine>(
         Target::Uuid(_) => living_slug(door, name).await?,
     };
     let Whole { draft, .. } = draft::read(&fields, Some(&slug), settings)?;
+    if let Err(spent) = draft::still_expected(&draft, None, &settings.zones, door.engine.now()) {
+        let asked = named(name)?;
+        let told = door.engine.ask(move |view| view.draft(&asked)).await?.and_then(|(_, told, _)| told);
+        draft::still_expected(&draft, told.as_ref(), &settings.zones, door.engine.now())
+            .map_err(|_| spent)?;
+    }
     let reply = door.engine.request(Wish::Replace { target, draft, expected }).await?;
     respond(door, reply).await
 }
@@ -110,7 +117,8 @@ pub(super) async fn merge<E: Engine>(
         if !expected.holds(edition) {
             return Err(refused(Conflict::Stale));
         }
-        let draft = draft::merge(&fields, told, &slug, settings)?;
+        let draft = draft::merge(&fields, told.clone(), &slug, settings)?;
+        draft::still_expected(&draft, Some(&told), &settings.zones, door.engine.now())?;
         let wish = Wish::Amend { target: Target::Slug(slug), draft, edition, pauses };
         let reply = door.engine.request(wish).await?;
         // If somebody else was quicker, it is worked into what is there now.

@@ -20,8 +20,10 @@ use crate::model::time::Span;
 
 mod timing;
 
+pub(super) use self::timing::still_expected;
+
 /// Every field that a heartbeat may be made with.
-pub(super) const FIELDS: [&str; 25] = [
+pub(super) const FIELDS: [&str; 26] = [
     "name",
     "slug",
     "description",
@@ -34,6 +36,7 @@ pub(super) const FIELDS: [&str; 25] = [
     "timezone",
     "exclude",
     "early",
+    "early_seconds",
     "grace",
     "grace_period",
     "grace_seconds",
@@ -122,7 +125,7 @@ fn merge_into(fields: &Fields, told: Option<Draft>, settings: &HttpSettings) -> 
             timezone,
             exclude,
             exclude_file,
-            early: span(&["early"], rest.early, Span::ZERO)?,
+            early: span(&["early", "early_seconds"], rest.early, Span::ZERO)?,
             grace: span(&["grace", "grace_period", "grace_seconds"], rest.grace, Span::ZERO)?,
             max_runtime: span(&["max_runtime", "max_runtime_seconds"], rest.max_runtime, SECOND)?,
             channels: pick(fields, &["channels"], rest.channels, |f| read_channels(f, &settings.channels))?,

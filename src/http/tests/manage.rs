@@ -33,6 +33,32 @@ impl House {
 }
 
 #[tokio::test]
+async fn a_schedule_whose_last_time_is_past_is_refused_unless_it_is_the_one_there() {
+    let house = House::open();
+    let until = |year: u16| json!({ "name": "Move", "on_calendar": format!("{year}-06-01") });
+    let fault = |answer: Answer| (answer.status, answer.json()["error"]["field"].clone());
+    assert_eq!(fault(house.change("POST", LIST, &[], &until(1990)).await), (400, json!("on_calendar")));
+    assert_eq!(house.change("POST", LIST, &[], &until(2190)).await.status, 201);
+    let at = format!("{LIST}/move");
+    let year_2191 = 6_974_000_000_000;
+    house.pass(year_2191 - house.desk.now().as_millis());
+    assert_eq!(fault(house.change("POST", LIST, &[], &until(2180)).await), (400, json!("on_calendar")));
+    let emptied = json!({ "name": "N", "on_calendar": ["2180-06-01", "2195-06-01"], "exclude": "2195-*-*" });
+    assert_eq!(fault(house.change("POST", LIST, &[], &emptied).await), (400, json!("exclude")));
+    for method in ["PUT", "PATCH"] {
+        assert_eq!(fault(house.change(method, &at, &[], &until(2180)).await), (400, json!("on_calendar")));
+    }
+    for method in ["PUT", "PATCH"] {
+        assert_eq!(
+            house.change(method, &at, &[], &until(2190)).await.status,
+            200,
+            "{method} of what is there"
+        );
+    }
+    assert_eq!(house.change("PATCH", &at, &[], &json!({ "host": "db1" })).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_patch_merges_and_a_put_replaces() {
     let house = House::open();
     house.sync().await;

@@ -182,7 +182,13 @@ fn a_heartbeat_has_one_schedule() {
     assert_eq!(fault(&json!({ "name": "N", "interval": "1h", "exclude": ["whenever"] })), "exclude");
     assert_eq!(fault(&json!({ "name": "N", "interval": "1h", "exclude": 7 })), "exclude");
     assert_eq!(fault(&json!({ "name": "N", "interval": "1h", "early": "367d" })), "early");
-    assert_eq!(fault(&json!({ "name": "N", "interval": "1h", "early_seconds": 5 })), "early_seconds");
+    let both = json!({ "name": "N", "interval": "1h", "early": "5s", "early_seconds": 5 });
+    assert_eq!(fault(&both), "early_seconds");
+    for early in [json!({ "early": "0" }), json!({ "early_seconds": 0 })] {
+        let mut body = json!({ "name": "N", "cron": "@daily" });
+        body.as_object_mut().unwrap().extend(early.as_object().unwrap().clone());
+        assert_eq!(draft(&body).unwrap().1.rest.early, Some(Span::ZERO), "{early}");
+    }
     let both = json!({ "name": "N", "interval": "1h", "grace": "1h", "grace_seconds": 60 });
     assert_eq!(fault(&both), "grace_seconds");
 }

@@ -3,10 +3,11 @@
 
 use crate::http::api::fields::Fields;
 use crate::http::rejection::Failure;
+use crate::model::heartbeat::Draft;
 use crate::model::schedule::expressions::Expressions;
 use crate::model::schedule::{ScheduleError, Timing, Zones};
 use crate::model::text;
-use crate::model::time::Span;
+use crate::model::time::{Span, Timestamp};
 
 const SCHEDULES: [&str; 4] = ["interval", "interval_seconds", "cron", "on_calendar"];
 
@@ -79,6 +80,36 @@ pub(super) fn read_timing(
             Err(at_fault("exclude", &error))
         }
     }
+}
+
+/// Refuses a schedule of which nothing is expected any more, unless it is the one that the heartbeat has: that its last
+/// time has come is no fault of whoever changes something else.
+pub(in crate::http::api) fn still_expected(
+    draft: &Draft,
+    told: Option<&Draft>,
+    zones: &Zones,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let same = |told: &Draft| {
+        told.timing == draft.timing
+            && told.rest.timezone == draft.rest.timezone
+            && told.rest.exclude == draft.rest.exclude
+    };
+    if told.is_some_and(same) {
+        return Ok(());
+    }
+    let timezone = draft.rest.timezone.as_deref().unwrap_or("UTC");
+    let is_spent = |exclude: &Expressions| {
+        let compiled = draft.timing.compile(timezone, exclude, zones);
+        compiled.is_ok_and(|occurrences| occurrences.next_after(now).is_none())
+    };
+    let none = Expressions::default();
+    let exclude = draft.rest.exclude.as_ref().unwrap_or(&none);
+    if draft.timing.interval().is_some() && exclude.is_empty() || !is_spent(exclude) {
+        return Ok(());
+    }
+    let field = if is_spent(&none) { names(&draft.timing)[0] } else { "exclude" };
+    Err(Failure::field(field, "Nothing would be expected any more: its last time is past."))
 }
 
 /// The fields that say a timing.

@@ -51,6 +51,9 @@ pub(in crate::http::api) struct NewHeartbeat {
     /// Default: of `[defaults]`, else 1m, but at most a tenth of the distance to the time before.
     #[schema(format = "span", example = "10m")]
     early: Option<String>,
+    /// The same in seconds. Of `early` and `early_seconds` at most one may be given.
+    #[schema(minimum = 0, maximum = 31_622_400)]
+    early_seconds: Option<i64>,
     /// How long after due a ping may still come: a duration from 0s to 366d. Default: of `[defaults]`, else 1h.
     #[schema(format = "span", example = "1h")]
     grace: Option<String>,
@@ -108,7 +111,8 @@ const TEXT: &str = r"^[^\u0000-\u0009\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
 /// What a slug must not be: a UUID, with or without hyphens.
 const UUID: &str = r"^([0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$";
 
-/// Fields of which at most one may be given.
+/// Fields of which at most one may be given. `early` and `early_seconds` are that too, but told in words only, for the
+/// reason that `complete` has for the last pair.
 const RIVALS: [&[&str]; 3] = [
     &["grace", "grace_period", "grace_seconds"],
     &["max_runtime", "max_runtime_seconds"],
