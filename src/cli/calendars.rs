@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::heartbeat::Declaration;
+use crate::model::schedule::exclusions::Excluded;
 use crate::model::schedule::expressions::Expressions;
 use crate::model::schedule::{Occurrences, Timing, Zones};
 
@@ -14,11 +15,12 @@ type Calendar = (Expressions, Option<Occurrences>);
 pub(super) struct Calendars<'z> {
     zones: &'z Zones,
     known: BTreeMap<(Timing, String), Vec<Calendar>>,
+    excluded: Excluded,
 }
 
 impl<'z> Calendars<'z> {
-    pub(super) const fn new(zones: &'z Zones) -> Self {
-        Self { zones, known: BTreeMap::new() }
+    pub(super) fn new(zones: &'z Zones) -> Self {
+        Self { zones, known: BTreeMap::new(), excluded: Excluded::default() }
     }
 
     /// That of a heartbeat; `None` when it cannot be used, which a config that was read has not.
@@ -27,7 +29,8 @@ impl<'z> Calendars<'z> {
         let known = self.known.entry((timing.clone(), timezone.clone())).or_default();
         let at = known.iter().position(|(of, _)| of == exclude).unwrap_or(known.len());
         if at == known.len() {
-            known.push((exclude.clone(), timing.compile(timezone, exclude, self.zones).ok()));
+            let compiled = timing.compile_with(timezone, exclude, self.zones, &mut self.excluded);
+            known.push((exclude.clone(), compiled.ok()));
         }
         known.get(at)?.1.as_ref()
     }

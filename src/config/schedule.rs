@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::problem::closest;
 use crate::config::raw::{File, Item, Reader, Section};
+use crate::model::schedule::exclusions::{self, Excluded};
 use crate::model::schedule::expressions::Expressions;
 use crate::model::schedule::{Occurrences, ScheduleError, Timing, Zones};
 use crate::model::text;
@@ -23,6 +24,7 @@ const PROBES: usize = 100;
 pub(super) struct Schedules {
     /// By timing and zone, then by what is excluded: lists that are shared are compared at once, but not put in order.
     compiled: BTreeMap<(Timing, String), Vec<(Expressions, Outcome)>>,
+    excluded: Excluded,
     zones: BTreeMap<String, bool>,
     /// What is wrong with an exclusion, by its text.
     exclusions: BTreeMap<String, Option<String>>,
@@ -126,7 +128,8 @@ impl<'t> Written<'t> {
         let outcomes = known.compiled.entry((self.timing.clone(), zone.to_owned())).or_default();
         let at = outcomes.iter().position(|(of, _)| of == exclude).unwrap_or(outcomes.len());
         if at == outcomes.len() {
-            outcomes.push((exclude.clone(), compile(&self.timing, zone, exclude, zones)));
+            let outcome = compile(&self.timing, zone, exclude, zones, &mut known.excluded);
+            outcomes.push((exclude.clone(), outcome));
         }
         let faults = match &outcomes.get(at)?.1 {
             Ok(compiled) => return Some(compiled),
@@ -157,8 +160,14 @@ impl<'t> Written<'t> {
 /// Cron or calendar, of these expressions.
 type Kind = fn(Expressions) -> Timing;
 
-fn compile(timing: &Timing, zone: &str, exclude: &Expressions, zones: &Zones) -> Outcome {
-    let error = match timing.compile(zone, exclude, zones) {
+fn compile(
+    timing: &Timing,
+    zone: &str,
+    exclude: &Expressions,
+    zones: &Zones,
+    excluded: &mut Excluded,
+) -> Outcome {
+    let error = match timing.compile_with(zone, exclude, zones, excluded) {
         Ok(occurrences) => return Ok(Compiled { occurrences, closest: OnceCell::new() }),
         Err(ScheduleError::Zone(_)) => return Err(vec![Fault::Zone]),
         Err(error) => error,
@@ -296,12 +305,7 @@ impl Schedules {
         if let Some(known) = self.exclusions.get(text) {
             return known.clone();
         }
-        // Whether it leaves anything is asked of each schedule.
-        let wrong = match Timing::Interval(Span::from_secs(1)).compile("UTC", &Expressions::one(text), zones)
-        {
-            Ok(_) | Err(ScheduleError::AllExcluded) => None,
-            Err(error) => Some(error.to_string()),
-        };
+        let wrong = exclusions::check(text, zones).err().map(|error| error.to_string());
         self.exclusions.insert(text.to_owned(), wrong.clone());
         wrong
     }
@@ -315,5 +319,29 @@ impl Schedules {
         let both = Expressions::new(named.iter().chain(filed.iter()));
         known.push((filed.clone(), both.clone()));
         both
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::schedule::exclusions::counted;
+
+    #[test]
+    fn an_exclusion_is_checked_without_a_look_and_read_once_for_all_schedules() {
+        let (zones, mut known) = (Zones::bundled(), Schedules::default());
+        let cost = counted::of(&counted::COST, || {
+            assert_eq!(known.exclusion("*:*:0..59/0.000001", &zones), None);
+            assert!(known.exclusion("25.12.", &zones).is_some_and(|error| error.contains("25.12.")));
+        });
+        assert_eq!(cost, 0);
+        let list = Expressions::new((0..100).map(|n| format!("{}-12-24", 2026 + n)));
+        let read = counted::of(&counted::READ, || {
+            for minute in 0..60 {
+                let timing = Timing::Cron(Expressions::one(&format!("{minute} * * * *")));
+                assert!(compile(&timing, "UTC", &list, &zones, &mut known.excluded).is_ok());
+            }
+        });
+        assert_eq!(read, 100);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::heartbeat::Declaration;
+use crate::model::schedule::exclusions::Excluded;
 use crate::model::schedule::expressions::Expressions;
 use crate::model::schedule::{Occurrences, Timing, Zones};
 
@@ -13,6 +14,7 @@ use crate::model::schedule::{Occurrences, Timing, Zones};
 pub(super) struct Calendars {
     zones: Zones,
     by_timing: BTreeMap<Timing, Vec<Calendar>>,
+    excluded: Excluded,
     /// Counts the sweeps; a calendar that was last seen before this one goes with its end.
     sweep: u64,
 }
@@ -33,7 +35,7 @@ impl Calendar {
 
 impl Calendars {
     pub(super) fn new(zones: Zones) -> Self {
-        Self { zones, by_timing: BTreeMap::new(), sweep: 0 }
+        Self { zones, by_timing: BTreeMap::new(), excluded: Excluded::default(), sweep: 0 }
     }
 
     /// Makes the calendar of a heartbeat ready, so that every later question is a look-up. A plain interval has
@@ -48,9 +50,12 @@ impl Calendars {
         let Some(calendars) = self.by_timing.get_mut(&heartbeat.timing) else { return };
         if let Some(known) = calendars.iter_mut().find(|calendar| calendar.is_of(heartbeat)) {
             known.seen = self.sweep;
-        } else if let Ok(occurrences) =
-            heartbeat.timing.compile(&heartbeat.timezone, &heartbeat.exclude, &self.zones)
-        {
+        } else if let Ok(occurrences) = heartbeat.timing.compile_with(
+            &heartbeat.timezone,
+            &heartbeat.exclude,
+            &self.zones,
+            &mut self.excluded,
+        ) {
             calendars.push(Calendar {
                 timezone: heartbeat.timezone.clone(),
                 exclude: heartbeat.exclude.clone(),
@@ -81,6 +86,7 @@ impl Calendars {
             calendars.retain(|calendar| calendar.seen == sweep);
             !calendars.is_empty()
         });
+        self.excluded.forget_unused();
     }
 
     #[cfg(test)]
@@ -91,4 +97,36 @@ impl Calendars {
 
 fn is_plain(heartbeat: &Declaration) -> bool {
     heartbeat.timing.interval().is_some() && heartbeat.exclude.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::heartbeat::Draft;
+    use crate::model::id::Slug;
+    use crate::model::schedule::exclusions::counted;
+    use crate::model::settings::Settings;
+
+    #[test]
+    fn exclusions_are_read_once_for_all_heartbeats_and_forgotten_with_the_last() {
+        let exclude = Expressions::new((0..100).map(|n| format!("{}-12-24", 2026 + n)));
+        let declaration = |minute: u32| {
+            let mut draft = Draft::new(Timing::Cron(Expressions::one(&format!("{minute} * * * *"))));
+            draft.rest.exclude = Some(exclude.clone());
+            let settings = Settings::default();
+            draft.settle(Slug::new("job").unwrap(), &settings.defaults, settings.namespace)
+        };
+        let mut calendars = Calendars::new(Zones::bundled());
+        let read = |calendars: &mut Calendars, minutes: std::ops::Range<u32>| {
+            counted::of(&counted::READ, || minutes.for_each(|minute| calendars.prepare(&declaration(minute))))
+        };
+        assert_eq!(read(&mut calendars, 0..30), 100);
+        calendars.begin_sweep();
+        assert_eq!(read(&mut calendars, 20..30), 0);
+        calendars.end_sweep();
+        assert_eq!(read(&mut calendars, 0..30), 0);
+        calendars.begin_sweep();
+        calendars.end_sweep();
+        assert_eq!((calendars.len(), read(&mut calendars, 0..1)), (0, 100));
+    }
 }

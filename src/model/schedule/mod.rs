@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 
-use crate::model::schedule::exclusions::Exclusions;
+use crate::model::schedule::exclusions::{Excluded, Exclusions};
 use crate::model::schedule::expressions::Expressions;
 use crate::model::time::{Span, Timestamp};
 
@@ -22,8 +22,14 @@ const EARLY_MAX: Span = Span::from_secs(60);
 
 /// How far an occurrence is looked for that is not excluded.
 const HORIZON: Span = Span::from_secs(50 * 366 * 86_400);
-/// How often at most: more than once for each day of that.
-const LOOKS: u32 = 20_000;
+/// When a schedule is made ready: more than once for each day of that.
+const AT_COMPILE: Effort = Effort { cost: 1_000_000, looks: 20_000 };
+/// When it is asked, which may be in the loop and for a thousand heartbeats in a row.
+const WHEN_ASKED: Effort = Effort { cost: 100_000, looks: 1_000 };
+/// For an interval, which is due when the exclusion is over as soon as that is too much.
+const OF_INTERVAL: Effort = Effort { cost: 100_000, looks: 400 };
+/// Nor does an interval look further once it met an exclusion this far away.
+const INTERVAL_HORIZON: Span = Span::from_secs(400 * 86_400);
 /// Where it is tried whether the exclusions leave anything: 2026-01-01T00:00:00Z.
 const PROBE: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
@@ -62,6 +68,20 @@ impl Timing {
         exclude: &Expressions,
         zones: &Zones,
     ) -> Result<Occurrences, ScheduleError> {
+        self.compile_with(timezone, exclude, zones, &mut Excluded::default())
+    }
+
+    /// The same for one of many: `known` holds the exclusions that were read before.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn compile_with(
+        &self,
+        timezone: &str,
+        exclude: &Expressions,
+        zones: &Zones,
+        known: &mut Excluded,
+    ) -> Result<Occurrences, ScheduleError> {
         let zone = zones.find(timezone)?;
         let rule = match self {
             Self::Interval(every) => Rule::Every(*every),
@@ -74,7 +94,8 @@ impl Timing {
                 Rule::Calendar(expressions.iter().map(read).collect::<Result<_, _>>()?)
             }
         };
-        let occurrences = Occurrences { rule, exclusions: Exclusions::read(exclude, &zone, zones)?, zone };
+        let exclusions = known.read(exclude, (timezone, &zone), zones)?;
+        let occurrences = Occurrences { rule, exclusions, zone };
         if !exclude.is_empty() && !occurrences.leaves_any() {
             return Err(ScheduleError::AllExcluded);
         }
@@ -140,7 +161,31 @@ enum Rule {
     Calendar(Box<[on_calendar::OnCalendar]>),
 }
 
+/// How much is done to find an occurrence that is not excluded.
+struct Effort {
+    /// What all looks cost together, in expressions.
+    cost: u32,
+    /// How many they are at most.
+    looks: u32,
+}
+
+impl Effort {
+    /// A hundred in any case, but no more than are asked for: short lists of dates must not be given up.
+    fn looks(&self, cost: u32) -> u32 {
+        (self.cost / cost.max(1)).max(100).min(self.looks)
+    }
+}
+
 impl Rule {
+    fn expressions(&self) -> u32 {
+        let n = match self {
+            Self::Every(_) => 1,
+            Self::Cron(crons) => crons.len(),
+            Self::Calendar(calendars) => calendars.len(),
+        };
+        u32::try_from(n).unwrap_or(u32::MAX)
+    }
+
     /// The first occurrence after `after`, which is not before `from`, the instant that an interval counts from.
     fn next(&self, from: Timestamp, after: Timestamp) -> Option<Timestamp> {
         match self {
@@ -163,30 +208,50 @@ impl Occurrences {
         }
     }
 
-    /// The first occurrence that is left when all up to `until` is excluded. An interval of which no multiple is left
-    /// is due when the exclusion of the first is over: it must not fall silent because each of them meets one.
+    /// The first occurrence that is left when all up to `until` is excluded. When that is not found soon enough an
+    /// interval is due as the exclusion of the first is over, and a calendar at the last that was looked at: it must
+    /// not fall silent because each of them meets an exclusion.
     fn next_left(&self, t: Timestamp, mut until: Timestamp) -> Option<Timestamp> {
-        for _ in 0..LOOKS {
-            let next = self.rule.next(t, until)?;
-            match self.exclusions.until(next) {
-                _ if next > t + HORIZON => break,
-                None => return Some(next),
+        let (effort, horizon) = match self.rule {
+            Rule::Every(_) => (OF_INTERVAL, INTERVAL_HORIZON),
+            Rule::Cron(_) | Rule::Calendar(_) => (WHEN_ASKED, HORIZON),
+        };
+        let looks = effort.looks(self.exclusions.cost().saturating_add(self.rule.expressions()));
+        let mut last = until;
+        for _ in 0..looks {
+            last = self.rule.next(t, until).filter(|next| *next <= t + HORIZON)?;
+            match self.exclusions.until(last) {
+                None => return Some(last),
+                Some(_) if last > t + horizon => break,
                 Some(further) => until = further,
             }
         }
         match self.rule {
-            Rule::Every(every) => self.exclusions.end_after(t + every, HORIZON, LOOKS),
-            Rule::Cron(_) | Rule::Calendar(_) => None,
+            Rule::Every(every) => self.exclusions.end_after(t + every, HORIZON, looks).or(Some(last)),
+            Rule::Cron(_) | Rule::Calendar(_) => Some(last),
         }
     }
 
-    /// Whether the exclusions leave an occurrence after 2025. An interval may begin at any instant.
+    /// Whether the exclusions leave an occurrence after 2025. An interval may begin at any instant. One of several
+    /// expressions is enough.
     fn leaves_any(&self) -> bool {
-        let left = match self.rule {
-            Rule::Every(_) => self.exclusions.end_after(PROBE, HORIZON, LOOKS),
-            Rule::Cron(_) | Rule::Calendar(_) => self.next_after(PROBE),
+        let cost = self.exclusions.cost().saturating_add(1).saturating_mul(self.rule.expressions());
+        let leaves = |next: &dyn Fn(Timestamp) -> Option<Timestamp>| {
+            let mut until = PROBE;
+            for _ in 0..AT_COMPILE.looks(cost) {
+                let Some(next) = next(until).filter(|next| *next <= PROBE + HORIZON) else { return false };
+                match self.exclusions.until(next) {
+                    None => return true,
+                    Some(further) => until = further,
+                }
+            }
+            false
         };
-        left.is_some()
+        match &self.rule {
+            Rule::Every(_) => self.exclusions.leave_instants(),
+            Rule::Cron(crons) => crons.iter().any(|cron| leaves(&|t| cron.next_after(t))),
+            Rule::Calendar(calendars) => calendars.iter().any(|one| leaves(&|t| one.next_after(t))),
+        }
     }
 
     /// The same, if nothing were excluded.

@@ -177,6 +177,90 @@ fn ten_years_of_seconds_are_gone_over_at_once() {
     assert_eq!(left, ["Tue 01-01 00:00:00.5"]);
 }
 
+/// Each multiple of a day lies in the hour that is excluded.
+#[test]
+fn an_interval_that_always_meets_an_exclusion_is_given_up_soon() {
+    let daily = occurrences(&hours(24), "UTC", &["05:*"]).unwrap();
+    let mut due = None;
+    let cost = counted::of(&counted::COST, || due = daily.next_after(time("2026-11-20T05:30:00Z")));
+    assert_eq!(due, Some(time("2026-11-21T06:00:00Z")));
+    let look = u64::from(daily.exclusions.cost());
+    assert!(cost <= 410 * look, "{} looks", cost / look);
+}
+
+/// Its next time that is left is 5,000 days away: it is asked again long before.
+#[test]
+fn a_calendar_that_is_excluded_for_years_is_neither_silent_nor_slow() {
+    let years = occurrences(&cron("0 2 * * *"), "UTC", &["2026..2039-*-* 2:*"]).unwrap();
+    let mut due = None;
+    let cost = counted::of(&counted::COST, || due = years.next_after(time("2026-11-20T05:30:00Z")));
+    assert!(due > Some(time("2029-01-01T00:00:00Z")), "{due:?}");
+    assert!(cost <= 1_001 * u64::from(years.exclusions.cost()), "{cost}");
+    assert_eq!(years.next_after(time("2039-11-20T05:30:00Z")), Some(time("2040-01-01T02:00:00Z")));
+}
+
+#[test]
+fn a_thousand_exclusions_that_leave_nothing_are_refused_soon() {
+    let minutes: Vec<String> = (0..999).map(|n| format!("*:{}{}", "0".repeat(n / 60), n % 60)).collect();
+    let crons: Vec<String> = (0..100).map(|n| format!("{} {} * * *", n % 60, n / 60)).collect();
+    let [minutes, crons] = [minutes, crons].map(Expressions::new);
+    let cost = counted::of(&counted::COST, || {
+        let compiled = Timing::Cron(crons).compile("UTC", &minutes, &Zones::bundled());
+        assert_eq!(compiled.map(|_| ()), Err(ScheduleError::AllExcluded));
+    });
+    assert!(cost < 25_000_000, "{cost}");
+}
+
+#[test]
+fn one_expression_that_is_left_is_enough() {
+    let crons: Vec<String> = (0..60).map(|n| format!("{n} * * * *")).collect();
+    let cost = counted::of(&counted::COST, || {
+        let compiled = Timing::Cron(Expressions::new(crons)).compile(
+            "UTC",
+            &Expressions::one("*:30"),
+            &Zones::bundled(),
+        );
+        assert!(compiled.is_ok());
+    });
+    assert!(cost < 100, "{cost}");
+}
+
+#[test]
+fn steps_of_a_millisecond_are_whole_seconds() {
+    let every_second = || cron("* * * * * *");
+    for seconds in ["0..58/0.000001", "0..57/0.001,58", "0..30/0.001,31..58/0.0001"] {
+        let cost = counted::of(&counted::COST, || {
+            let left = after(&every_second(), "UTC", &[&format!("*:*:{seconds}")], "2026-11-20T05:30:00Z", 2);
+            assert_eq!(left, ["Fri 11-20 05:30:59", "Fri 11-20 05:31:59"], "{seconds}");
+        });
+        assert!(cost < 1_000, "{cost}");
+    }
+    for all in ["*:*:0/0.000001", "*:*:0/0.0005 Europe/Berlin", "*-*-* *:*:0..59/0.001"] {
+        let compiled = occurrences(&every_second(), "UTC", &[all]);
+        assert_eq!(compiled.map(|_| ()), Err(ScheduleError::AllExcluded), "{all}");
+    }
+    assert!(occurrences(&on_calendar("*:*:0/0.5"), "UTC", &["*:*:0..58/0.001,59.5"]).is_ok());
+    let half = after(&on_calendar("*:*:0/0.5"), "UTC", &["*:*:0.5/1"], "2026-11-20T05:30:00Z", 1);
+    assert_eq!(half, ["Fri 11-20 05:30:01"]);
+}
+
+#[test]
+fn a_list_is_read_once_for_all_schedules_and_checked_without_a_look() {
+    let (zones, mut known) = (Zones::bundled(), Excluded::default());
+    let list = Expressions::new((0..100).map(|n| format!("{}-12-24", 2026 + n)));
+    let read = counted::of(&counted::READ, || {
+        for minute in 0..60 {
+            let timing = cron(&format!("{minute} * * * *"));
+            assert!(timing.compile_with("UTC", &list, &zones, &mut known).is_ok());
+        }
+    });
+    assert_eq!(read, 100);
+    known.forget_unused();
+    assert!(known.0.is_empty());
+    let cost = counted::of(&counted::COST, || assert_eq!(check("*:*:0/0.000001", &zones), Ok(())));
+    assert_eq!(cost, 0);
+}
+
 /// An entry as text and as what it excludes.
 type Plain = (&'static str, fn(DateTime) -> bool);
 
@@ -221,7 +305,9 @@ proptest! {
             !entries.iter().any(|(_, excludes)| excludes(local))
         };
         let walk = std::iter::successors(without.next_after(from), |t| without.next_after(*t));
-        let wanted = walk.take(20_000).find(is_left);
+        // An interval gives up sooner.
+        let steps = if timing.interval().is_some() { 400 } else { 20_000 };
+        let wanted = walk.take(steps).find(is_left);
         if let Ok(with) = with {
             prop_assert!(wanted.is_none() || with.next_after(from) == wanted, "{:?} {:?}", wanted, texts);
         } else {
