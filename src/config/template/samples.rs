@@ -77,6 +77,7 @@ fn payload(kind: &str, cause: &str, reason: Option<&str>) -> Value {
                     "from": "2026-11-22T02:00:00.000Z",
                     "to": "2026-11-22T02:05:00.000Z",
                     "why": "not running",
+                    "overlaps": true,
                 }],
                 "url": "https://overdue.example.org/heartbeats/backup-postgresql",
             },

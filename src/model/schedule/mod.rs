@@ -22,8 +22,9 @@ const EARLY_MAX: Span = Span::from_secs(60);
 
 /// How far an occurrence is looked for that is not excluded.
 const HORIZON: Span = Span::from_secs(50 * 366 * 86_400);
-/// When a schedule is made ready: more than once for each day of that.
-const AT_COMPILE: Effort = Effort { cost: 1_000_000, looks: 20_000 };
+/// When a schedule is made ready: more than once for each day of that, unless the list is long. A request of the API
+/// is looked at in the loop.
+const AT_COMPILE: Effort = Effort { cost: 300_000, looks: 20_000 };
 /// When it is asked, which may be in the loop and for a thousand heartbeats in a row.
 const WHEN_ASKED: Effort = Effort { cost: 100_000, looks: 1_000 };
 /// For an interval, which is due when the exclusion is over as soon as that is too much.

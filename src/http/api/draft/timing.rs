@@ -4,10 +4,11 @@
 use crate::http::api::fields::Fields;
 use crate::http::rejection::Failure;
 use crate::model::heartbeat::Draft;
+use crate::model::schedule::exclusions;
 use crate::model::schedule::expressions::Expressions;
 use crate::model::schedule::{ScheduleError, Timing, Zones};
 use crate::model::text;
-use crate::model::time::{Span, Timestamp};
+use crate::model::time::Timestamp;
 
 const SCHEDULES: [&str; 4] = ["interval", "interval_seconds", "cron", "on_calendar"];
 
@@ -26,10 +27,7 @@ pub(super) fn read_exclude(fields: &Fields, zones: &Zones) -> Result<Option<Expr
     };
     for text in &texts {
         // Whether they leave anything is asked of the schedule.
-        match Timing::Interval(Span::from_secs(1)).compile("UTC", &Expressions::one(text), zones) {
-            Ok(_) | Err(ScheduleError::AllExcluded) => {}
-            Err(error) => return Err(at_fault("exclude", &error)),
-        }
+        exclusions::check(text, zones).map_err(|error| at_fault("exclude", &error))?;
     }
     Ok(Some(Expressions::new(texts)))
 }
