@@ -8,15 +8,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::machine::blind::{BLIND_MIN, STEP_MIN};
 use crate::model::id::parse_uuid;
 use crate::model::incident::{BlindWindow, Blindness};
 use crate::model::time::{Boot, Span, Step, Timestamp};
-
-/// What a gap between two looks must exceed to be a blind window.
-const TOLERATED: Span = Span::from_secs(2);
-
-/// From how much on the wall clock counts as set, in microseconds: two clocks cannot be read at the same instant.
-const STEP_MIN_US: i64 = 10_000;
 
 /// A reading of two clocks that took longer is taken again, in nanoseconds.
 const PAIR_NS: i64 = 100_000;
@@ -30,7 +25,11 @@ impl Frame {
     /// How far the wall clock was set on the way to another frame.
     fn step_to(self, other: Self) -> Step {
         let us = other.0 - self.0;
-        if us.abs() < STEP_MIN_US { Step::ZERO } else { Step::from_millis((us + 500).div_euclid(1_000)) }
+        if us.abs() < STEP_MIN.as_millis() * 1_000 {
+            Step::ZERO
+        } else {
+            Step::from_millis((us + 500).div_euclid(1_000))
+        }
     }
 }
 
@@ -196,9 +195,9 @@ impl Watch {
         self.frame = Frame(self.frame.0 + step.as_millis() * 1_000);
         let awake = Span::from_millis(reading.awake_ms - last.awake_ms);
         let elapsed = Span::from_millis(reading.elapsed_ms - last.elapsed_ms);
-        let why = if elapsed.minus(awake) > TOLERATED {
+        let why = if elapsed.minus(awake) > BLIND_MIN {
             Some(Blindness::Suspended)
-        } else if awake > TOLERATED {
+        } else if awake > BLIND_MIN {
             Some(Blindness::Stalled)
         } else {
             None

@@ -16,6 +16,12 @@ use serde::{Deserialize, Serialize};
 use crate::model::incident::{BlindWindow, Blindness, NamedWindow};
 use crate::model::time::{Span, Step, Timestamp};
 
+/// What a gap in hearing, or a step of the wall clock, must exceed to be a blind window.
+pub const BLIND_MIN: Span = Span::from_secs(2);
+
+/// From how much on the wall clock counts as set: two clocks cannot be read at the same instant.
+pub const STEP_MIN: Span = Span::from_millis(10);
+
 /// The longest settling time.
 pub const SETTLE_MAX: Span = Span::from_secs(300);
 

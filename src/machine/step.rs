@@ -2,15 +2,10 @@
 //! stays there, and one who was set back before an occurrence waits for it again. Worked off a piece a turn.
 
 use crate::machine::beat::Beat;
+use crate::machine::blind::{BLIND_MIN, STEP_MIN};
 use crate::machine::record::Record;
 use crate::machine::{Machine, TURN, Transition};
-use crate::model::time::{Boot, Span, Step, Timestamp};
-
-/// What a step must exceed to be told to people as a blind window.
-const TOLD: Span = Span::from_secs(2);
-
-/// Two looks at the same clocks may differ by this much.
-const SAME: Span = Span::from_millis(10);
+use crate::model::time::{Boot, Step, Timestamp};
 
 /// A due, and what it was before the clock was set back, should that be undone.
 type Rescheduled = (Option<Timestamp>, Option<Timestamp>);
@@ -21,7 +16,7 @@ impl Machine {
         if by.is_zero() {
             return;
         }
-        self.commit(Record::Stepped { at: now, by, told: by.length() > TOLD }, out);
+        self.commit(Record::Stepped { at: now, by, told: by.length() > BLIND_MIN }, out);
         self.waiting.go_along(by);
         self.deaf_since = self.deaf_since.map(|since| since + by);
         self.behind = Some(0);
@@ -35,7 +30,7 @@ impl Machine {
             _ => None,
         };
         match known {
-            Some(step) if step.length() < SAME => Step::ZERO,
+            Some(step) if step.length() < STEP_MIN => Step::ZERO,
             Some(step) => step,
             None if now < mark => Step::between(mark, now),
             None => Step::ZERO,

@@ -60,6 +60,23 @@ fn an_interval_keeps_its_distance_through_steps_of_any_size_in_any_order() {
 }
 
 #[test]
+fn the_longest_interval_of_366_days_is_kept_to_the_millisecond() {
+    let year = 366 * DAY;
+    for by in [0, 1, -1, 20_000 * DAY * 1_000, -20_000 * DAY * 1_000] {
+        let mut desk = Desk::new(&[every("job", year, MINUTE)]);
+        desk.ping("job", Success);
+        desk.wait_until(year / 2);
+        step_ms(&mut desk, by);
+        let deadline = (year + MINUTE) * 1_000 + by;
+        desk.wait_until_ms(deadline - 1);
+        assert_eq!(desk.alerts("job"), [], "set by {by}");
+        desk.wait_until_ms(deadline);
+        assert_eq!(desk.alerts("job"), [Alert::Opened], "set by {by}");
+        assert_eq!(desk.open("job").opened_at, super::desk::at_ms(deadline));
+    }
+}
+
+#[test]
 fn a_run_keeps_its_distance_and_its_duration_is_what_it_took() {
     let mut desk =
         Desk::new(&[Declaration { max_runtime: Span::from_secs(HOUR), ..cron("job", "0 0 1 1 *", HOUR) }]);
