@@ -5,8 +5,10 @@ use bytes::Bytes;
 use super::desk::{DAY, Desk, HOUR, MINUTE, at, at_ms, cron, every};
 use crate::machine::event::{Event, Reply, Ticket};
 use crate::machine::record::Record;
+use crate::model::heartbeat::Declaration;
 use crate::model::incident::{Alert, Cause};
 use crate::model::ping::{Body, Method, PingKind};
+use crate::model::time::Span;
 
 #[test]
 fn a_heartbeat_that_was_never_pinged_alerts() {
@@ -212,5 +214,35 @@ fn the_newest_bodies_are_kept_and_the_oldest_of_all_go_first() {
     assert_eq!(desk.machine.state().bodies.bytes, 0);
     desk.assert_replays();
     desk.restart_at(5 * MINUTE);
+    desk.assert_replays();
+}
+
+#[test]
+fn a_finish_that_comes_a_little_early_counts_for_its_occurrence() {
+    let night = |early: Option<i64>| Declaration {
+        early: early.map(Span::from_secs),
+        ..cron("job", "0 2 * * *", HOUR)
+    };
+    let (today, tomorrow) = (Some(at(2 * HOUR)), Some(at(DAY + 2 * HOUR)));
+    for (early, before, kind, due) in [
+        (Some(600), 600, PingKind::Success, tomorrow),
+        (Some(600), 601, PingKind::Success, today),
+        (Some(600), 300, PingKind::Fail, tomorrow),
+        (Some(0), 1, PingKind::Success, today),
+        (None, 60, PingKind::Success, tomorrow),
+        (None, 61, PingKind::Success, today),
+    ] {
+        let mut desk = Desk::new(&[night(early)]);
+        desk.wait_until(2 * HOUR - before);
+        desk.ping("job", kind);
+        assert_eq!(desk.beat("job").due, due, "early {early:?}, {before} s before");
+    }
+    let mut desk = Desk::new(&[night(Some(0))]);
+    desk.wait_until(2 * HOUR - 300);
+    desk.ping("job", PingKind::Success);
+    desk.reload(&[night(Some(600))]);
+    assert_eq!(desk.beat("job").due, tomorrow, "an edit counts from the last finish");
+    desk.reload(&[Declaration { early: Some(Span::from_secs(600)), ..every("job", HOUR, HOUR) }]);
+    assert_eq!(desk.beat("job").due, Some(at(3 * HOUR - 300)), "an interval knows no early");
     desk.assert_replays();
 }
