@@ -8,6 +8,7 @@ mod body;
 mod health;
 mod listen;
 mod origin;
+mod page;
 mod path;
 mod ping;
 mod rejection;
@@ -147,6 +148,8 @@ fn routes<E: Engine>(
         .or(api::routes(Arc::clone(door)))
         .unify()
         .or(health::routes(Arc::clone(door)))
+        .unify()
+        .or(page::routes(Arc::clone(door)))
         .unify()
         .recover(rejection::recover)
         .unify()
