@@ -73,7 +73,7 @@ async fn lists_go_page_by_page_in_the_order_of_slugs() {
 type Wrong = (&'static str, &'static str, &'static str, u16, &'static str, Option<&'static str>);
 
 const ERRORS: [Wrong; 43] = [
-    ("GET", "/", "", 404, "not_found", None),
+    ("GET", "/nothing", "", 404, "not_found", None),
     ("GET", "/api/v1/nothing", "", 404, "not_found", None),
     ("GET", "/api/v1/heartbeats/nobody", "", 404, "not_found", None),
     ("GET", "/api/v1/heartbeats/Not%20A%20Slug", "", 404, "not_found", None),
