@@ -8,8 +8,6 @@ mod body;
 mod form;
 mod health;
 mod listen;
-mod login;
-mod markup;
 mod origin;
 mod page;
 mod path;
@@ -155,7 +153,7 @@ fn routes<E: Engine>(
         .unify()
         .or(health::routes(Arc::clone(door)))
         .unify()
-        .or(login::routes(Arc::clone(door)))
+        .or(page::login::routes(Arc::clone(door)))
         .unify()
         .or(page::routes(Arc::clone(door)))
         .unify()
