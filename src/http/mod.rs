@@ -4,10 +4,12 @@
 
 mod api;
 mod auth;
+mod badge;
 mod body;
 mod form;
 mod health;
 mod listen;
+mod markup;
 mod origin;
 mod page;
 mod path;
@@ -17,6 +19,7 @@ pub mod seam;
 mod seats;
 pub mod serve;
 mod session;
+mod status;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +35,7 @@ use utoipa::ToSchema;
 use warp::Filter;
 
 use crate::config::ApiKey;
+use crate::http::badge::{Lately, Shown};
 use crate::http::seam::Engine;
 use crate::http::serve::Listener;
 use crate::model::channel::ChannelName;
@@ -47,6 +51,8 @@ pub struct HttpSettings {
     pub ping_key: String,
     /// What sessions and the addresses of badges are made from. A secret.
     pub server_key: [u8; 32],
+    /// The tags that everybody may see a page of who has its address.
+    pub status_pages: BTreeSet<String>,
     /// From these addresses `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Bytes of a ping's body that are kept.
@@ -112,6 +118,9 @@ pub struct Door<E> {
     opened: std::time::Instant,
     /// Pings that outlive their connection each hold a receiver, so the end of them can be awaited.
     pending: watch::Sender<()>,
+    /// Badges and status pages of the last moment.
+    badges: Lately<Shown>,
+    pages: Lately<bytes::Bytes>,
 }
 
 impl<E: Engine> Door<E> {
@@ -122,7 +131,8 @@ impl<E: Engine> Door<E> {
         config: watch::Receiver<ConfigHealth>,
     ) -> Arc<Self> {
         let opened = std::time::Instant::now();
-        Arc::new(Self { engine, settings, config, opened, pending: watch::Sender::new(()) })
+        let (badges, pages) = (Lately::default(), Lately::default());
+        Arc::new(Self { engine, settings, config, opened, pending: watch::Sender::new(()), badges, pages })
     }
 
     fn settings(&self) -> Arc<HttpSettings> {
@@ -157,6 +167,10 @@ fn routes<E: Engine>(
         .unify()
         .or(page::routes(Arc::clone(door)))
         .unify()
+        .or(badge::routes(Arc::clone(door)))
+        .unify()
+        .or(status::routes(Arc::clone(door)))
+        .unify()
         .recover(rejection::recover)
         .unify()
 }
@@ -168,6 +182,7 @@ impl HttpSettings {
             base_url: "http://127.0.0.1:8080".to_owned(),
             ping_key: "a-ping-key-of-many-letters".to_owned(),
             server_key: [7; 32],
+            status_pages: BTreeSet::new(),
             trusted_proxies: Vec::new(),
             body_limit: 10_000,
             api_keys: Vec::new(),

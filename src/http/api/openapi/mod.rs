@@ -12,7 +12,7 @@ use warp::reply::Response;
 
 use crate::http::HttpSettings;
 use crate::http::api::request::Request;
-use crate::http::api::{changes, deliveries, heartbeats, history, incidents, summary};
+use crate::http::api::{badges, changes, deliveries, heartbeats, history, incidents, summary};
 use crate::http::health;
 use crate::http::rejection::{ErrorBody, Failure, json_response};
 
@@ -47,6 +47,7 @@ pub(super) use heartbeat::{HeartbeatPatch, NewHeartbeat, WholeHeartbeat};
         deliveries::retry,
         deliveries::test,
         summary::summary,
+        badges::show,
         describe,
         health::alive,
         health::readiness,
