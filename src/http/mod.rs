@@ -9,11 +9,13 @@ mod health;
 mod listen;
 mod origin;
 mod path;
+mod patience;
 mod ping;
 mod rejection;
 pub mod seam;
 mod seats;
 pub mod serve;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +33,7 @@ use warp::Filter;
 use crate::config::ApiKey;
 use crate::http::seam::Engine;
 use crate::http::serve::Listener;
+use crate::http::streams::Streams;
 use crate::model::channel::ChannelName;
 use crate::model::schedule::Zones;
 use crate::model::time::Timestamp;
@@ -107,6 +110,8 @@ pub struct Door<E> {
     opened: std::time::Instant,
     /// Pings that outlive their connection each hold a receiver, so the end of them can be awaited.
     pending: watch::Sender<()>,
+    /// Answers without an end.
+    streams: Streams,
 }
 
 impl<E: Engine> Door<E> {
@@ -117,7 +122,8 @@ impl<E: Engine> Door<E> {
         config: watch::Receiver<ConfigHealth>,
     ) -> Arc<Self> {
         let opened = std::time::Instant::now();
-        Arc::new(Self { engine, settings, config, opened, pending: watch::Sender::new(()) })
+        let (pending, streams) = (watch::Sender::new(()), Streams::new());
+        Arc::new(Self { engine, settings, config, opened, pending, streams })
     }
 
     fn settings(&self) -> Arc<HttpSettings> {
@@ -125,7 +131,7 @@ impl<E: Engine> Door<E> {
     }
 }
 
-/// Answers requests until `stop`, then lets those under way end, and then the pings whose clients have
+/// Answers requests until `stop`, then ends the streams, lets requests under way end, and then the pings whose clients have
 /// gone: their bodies are cut off, so they wait for nothing but the engine. Each 5 s at most.
 pub async fn serve<E: Engine>(
     listeners: Vec<Listener>,
@@ -133,6 +139,11 @@ pub async fn serve<E: Engine>(
     max_connections: usize,
     stop: impl Future<Output = ()>,
 ) {
+    door.streams.leave_room(max_connections);
+    let stop = async {
+        stop.await;
+        door.streams.end();
+    };
     serve::run(listeners, warp::service(routes(&door)), max_connections, stop).await;
     if timeout(serve::STOP_LIMIT, door.pending.closed()).await.is_err() {
         tracing::warn!("pings still waited for the engine when the daemon stopped; they were not answered");
