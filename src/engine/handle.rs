@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::clock::{Clock, Frame, Stamp};
+use crate::engine::feed::Following;
 use crate::machine::event::{Event, Reload, Reply, Request, Ticket};
 use crate::machine::view::View;
 use crate::model::delivery::Attempt;
+use crate::model::id::Seq;
 use crate::model::ping::{Ping, Target};
 use crate::model::time::{Span, Timestamp};
 
@@ -75,6 +77,7 @@ pub(super) enum Letter {
         gone: Arc<AtomicBool>,
     },
     Ask(Question),
+    Follow(Option<Seq>, oneshot::Sender<Following>),
     Reload(Box<Reload>, Span, Answer<Reloaded>),
     Stop(oneshot::Sender<()>),
 }
@@ -174,6 +177,16 @@ impl Handle {
             // An error means that the client has gone.
             answer.send(question(view)).ok();
         })))?;
+        answered.await.map_err(|_| Refused::Stopped)
+    }
+
+    /// Follows the news: what came after this number, as far as it is known, and what comes from now on.
+    ///
+    /// # Errors
+    /// [`Refused::Full`] or [`Refused::Stopped`].
+    pub async fn follow(&self, after: Option<Seq>) -> Result<Following, Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.post(Letter::Follow(after, answer))?;
         answered.await.map_err(|_| Refused::Stopped)
     }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod clock;
+pub mod feed;
 pub mod handle;
 mod ledger;
 mod turns;
@@ -19,6 +20,7 @@ use std::sync::atomic::AtomicU64;
 use tokio::sync::{mpsc, watch};
 
 use crate::engine::clock::{Clock, Watch};
+use crate::engine::feed::Feed;
 use crate::engine::handle::{Handle, JournalHealth, MAILBOX};
 use crate::engine::ledger::Ledger;
 use crate::engine::turns::Engine;
@@ -77,11 +79,21 @@ where
     let tickets = Arc::new(AtomicU64::new(0));
     let handle = Handle { mailbox, settled, clock: parts.clock.clone(), tickets, journal };
     let writer = Writer::start(parts.journal, parts.snapshots, &said)?;
+    let feed = Feed::new(parts.seq);
     let ledger = Ledger::new(writer, parts.seq, health, parts.snapshot_interval);
     let reading = parts.clock.read();
     let (watch, boot) = (Watch::new(reading), parts.clock.boot(&reading));
-    let mut engine =
-        Engine::new(parts.machine, ledger, parts.outside, parts.clock, watch, letters, settlements, done);
+    let mut engine = Engine::new(
+        parts.machine,
+        ledger,
+        feed,
+        parts.outside,
+        parts.clock,
+        watch,
+        letters,
+        settlements,
+        done,
+    );
     let version = env!("CARGO_PKG_VERSION").to_owned();
     engine.begin(Event::Began { life: parts.life, version, boot }, reading.wall);
     Ok((handle, engine.run()))

@@ -11,6 +11,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::engine::Outside;
 use crate::engine::clock::{Clock, Seen, Stamp, Watch};
+use crate::engine::feed::Feed;
 use crate::engine::handle::{Answer, Letter, Reloaded};
 use crate::engine::ledger::{Ledger, LetOut};
 use crate::engine::writer::Done;
@@ -29,6 +30,7 @@ const END_WITHIN: Duration = Duration::from_secs(15);
 pub(super) struct Engine<O> {
     machine: Machine,
     ledger: Ledger,
+    feed: Feed,
     outside: O,
     clock: Arc<dyn Clock>,
     watch: Watch,
@@ -55,6 +57,7 @@ impl<O: Outside> Engine<O> {
     pub(super) fn new(
         machine: Machine,
         ledger: Ledger,
+        feed: Feed,
         outside: O,
         clock: Arc<dyn Clock>,
         watch: Watch,
@@ -66,6 +69,7 @@ impl<O: Outside> Engine<O> {
         Self {
             machine,
             ledger,
+            feed,
             outside,
             clock,
             watch,
@@ -174,6 +178,10 @@ impl<O: Outside> Engine<O> {
                 }
             }
             Letter::Ask(question) => question(self.machine.view(now)),
+            Letter::Follow(after, answer) => {
+                // An error means that the client has gone.
+                answer.send(self.feed.follow(after)).ok();
+            }
             Letter::Reload(reload, snapshot_interval, answer) => {
                 self.ledger.set_snapshot_interval(snapshot_interval);
                 self.reloads.push(answer);
@@ -191,7 +199,7 @@ impl<O: Outside> Engine<O> {
         if transition.effects.iter().any(|effect| matches!(effect, Effect::Tell(Tale::Reloaded { .. }))) {
             self.reloaded.push_back(std::mem::take(&mut self.reloads));
         }
-        if let Some(out) = self.ledger.gather(transition, answer) {
+        if let Some(out) = self.ledger.gather(transition, self.machine.state(), answer) {
             self.let_out(out);
         }
     }
@@ -203,7 +211,12 @@ impl<O: Outside> Engine<O> {
     }
 
     fn let_out(&mut self, out: LetOut) {
-        for effect in out.answer() {
+        let durable = out.durable;
+        let (news, effects) = out.answer();
+        for news in news {
+            self.feed.tell(news, durable);
+        }
+        for effect in effects {
             match effect {
                 Effect::Deliver(delivery) => self.outside.deliver(delivery),
                 Effect::Tell(tale) => {

@@ -13,12 +13,14 @@ mod markup;
 mod origin;
 mod page;
 mod path;
+mod patience;
 mod ping;
 mod rejection;
 pub mod seam;
 mod seats;
 pub mod serve;
 mod session;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +38,7 @@ use warp::Filter;
 use crate::config::ApiKey;
 use crate::http::seam::Engine;
 use crate::http::serve::Listener;
+use crate::http::streams::Streams;
 use crate::model::channel::ChannelName;
 use crate::model::schedule::Zones;
 use crate::model::time::Timestamp;
@@ -114,6 +117,8 @@ pub struct Door<E> {
     opened: std::time::Instant,
     /// Pings that outlive their connection each hold a receiver, so the end of them can be awaited.
     pending: watch::Sender<()>,
+    /// Answers without an end.
+    streams: Streams,
 }
 
 impl<E: Engine> Door<E> {
@@ -124,7 +129,8 @@ impl<E: Engine> Door<E> {
         config: watch::Receiver<ConfigHealth>,
     ) -> Arc<Self> {
         let opened = std::time::Instant::now();
-        Arc::new(Self { engine, settings, config, opened, pending: watch::Sender::new(()) })
+        let (pending, streams) = (watch::Sender::new(()), Streams::new());
+        Arc::new(Self { engine, settings, config, opened, pending, streams })
     }
 
     fn settings(&self) -> Arc<HttpSettings> {
@@ -132,7 +138,7 @@ impl<E: Engine> Door<E> {
     }
 }
 
-/// Answers requests until `stop`, then lets those under way end, and then the pings whose clients have
+/// Answers requests until `stop`, then ends the streams, lets requests under way end, and then the pings whose clients have
 /// gone: their bodies are cut off, so they wait for nothing but the engine. Each 5 s at most.
 pub async fn serve<E: Engine>(
     listeners: Vec<Listener>,
@@ -140,6 +146,11 @@ pub async fn serve<E: Engine>(
     max_connections: usize,
     stop: impl Future<Output = ()>,
 ) {
+    door.streams.leave_room(max_connections);
+    let stop = async {
+        stop.await;
+        door.streams.end();
+    };
     serve::run(listeners, warp::service(routes(&door)), max_connections, stop).await;
     if timeout(serve::STOP_LIMIT, door.pending.closed()).await.is_err() {
         tracing::warn!("pings still waited for the engine when the daemon stopped; they were not answered");

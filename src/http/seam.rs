@@ -7,9 +7,11 @@ use std::future::Future;
 use tokio::sync::watch;
 
 use crate::engine::clock::{Frame, Stamp};
+use crate::engine::feed::Following;
 use crate::engine::handle::{Handle, Heard, JournalHealth, Refused};
 use crate::machine::event::{Reply, Request};
 use crate::machine::view::View;
+use crate::model::id::Seq;
 use crate::model::ping::{Ping, Target};
 use crate::model::time::Timestamp;
 
@@ -42,6 +44,9 @@ pub trait Engine: Clone + Send + Sync + 'static {
         &self,
         question: impl FnOnce(View<'_>) -> T + Send + 'static,
     ) -> impl Future<Output = Result<T, Refused>> + Send;
+
+    /// Follows the news: what came after this number, and what comes from now on.
+    fn follow(&self, after: Option<Seq>) -> impl Future<Output = Result<Following, Refused>> + Send;
 
     /// Returns when the loop has turned once.
     fn turn(&self) -> impl Future<Output = Result<(), Refused>> + Send;
@@ -78,6 +83,10 @@ impl Engine for Handle {
         question: impl FnOnce(View<'_>) -> T + Send + 'static,
     ) -> impl Future<Output = Result<T, Refused>> + Send {
         self.ask(question)
+    }
+
+    fn follow(&self, after: Option<Seq>) -> impl Future<Output = Result<Following, Refused>> + Send {
+        self.follow(after)
     }
 
     fn turn(&self) -> impl Future<Output = Result<(), Refused>> + Send {

@@ -4,6 +4,7 @@
 mod changes;
 mod deliveries;
 mod draft;
+mod events;
 mod fields;
 mod heartbeats;
 mod history;
@@ -100,10 +101,11 @@ async fn answer<E: Engine>(
         (["deliveries", id, "retry"], Method::POST) => deliveries::retry(door, id, request).await,
         (["channels", name, "test"], Method::POST) => deliveries::test(door, name, request).await,
         (["deliveries", _, "retry"] | ["channels", _, "test"], _) => Err(Failure::method("POST")),
-        (["incidents" | "summary" | "openapi.json" | "deliveries"] | ["deliveries", _], _) => {
+        (["incidents" | "summary" | "events" | "openapi.json" | "deliveries"] | ["deliveries", _], _) => {
             only_reading(method)?;
             match path[..] {
                 ["incidents"] => incidents::list(door, request).await,
+                ["events"] => events::follow(door, request).await,
                 ["summary"] => summary::summary(door, request).await,
                 ["deliveries", id] => deliveries::one(door, id, request).await,
                 ["deliveries"] => deliveries::list(door, request).await,

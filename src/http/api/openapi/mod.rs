@@ -12,7 +12,7 @@ use warp::reply::Response;
 
 use crate::http::HttpSettings;
 use crate::http::api::request::Request;
-use crate::http::api::{changes, deliveries, heartbeats, history, incidents, summary};
+use crate::http::api::{changes, deliveries, events, heartbeats, history, incidents, summary};
 use crate::http::health;
 use crate::http::rejection::{ErrorBody, Failure, json_response};
 
@@ -46,6 +46,7 @@ pub(super) use heartbeat::{HeartbeatPatch, NewHeartbeat, WholeHeartbeat};
         deliveries::one,
         deliveries::retry,
         deliveries::test,
+        events::follow,
         summary::summary,
         describe,
         health::alive,
@@ -57,6 +58,7 @@ pub(super) use heartbeat::{HeartbeatPatch, NewHeartbeat, WholeHeartbeat};
         (name = "History", description = "What was of a heartbeat."),
         (name = "Incidents", description = "From going down to recovery."),
         (name = "Deliveries", description = "One alert to one channel, with its attempts."),
+        (name = "Events", description = "What happens, as it happens."),
         (name = "Summary", description = "How everything stands."),
     )
 )]
