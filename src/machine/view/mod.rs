@@ -15,6 +15,7 @@ mod delivery;
 mod heartbeat;
 mod history;
 mod incident;
+mod reading;
 mod stats;
 mod summary;
 
@@ -22,6 +23,7 @@ pub use delivery::{AttemptView, DeliveryFilter, DeliveryStatus, DeliveryView};
 pub use heartbeat::HeartbeatView;
 pub use history::{BodyView, PingView, RunEntry, RunPlace, RunView};
 pub use incident::{IncidentEntry, IncidentFilter, IncidentView, NoteView};
+pub use reading::{Reading, Waiting};
 pub use stats::{DayStats, DurationStats, RunStats, StatsView};
 pub use summary::{DeliveryCounts, HeartbeatCounts, Standings};
 
