@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod handle;
 mod ledger;
+pub mod measures;
 mod turns;
 mod writer;
 
@@ -21,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use crate::engine::clock::{Clock, Watch};
 use crate::engine::handle::{Handle, JournalHealth, MAILBOX};
 use crate::engine::ledger::Ledger;
+use crate::engine::measures::Measures;
 use crate::engine::turns::Engine;
 use crate::engine::writer::Writer;
 use crate::machine::Machine;
@@ -75,13 +77,17 @@ where
     let (said, done) = mpsc::unbounded_channel();
     let (health, journal) = watch::channel(JournalHealth::default());
     let tickets = Arc::new(AtomicU64::new(0));
-    let handle = Handle { mailbox, settled, clock: parts.clock.clone(), tickets, journal };
-    let writer = Writer::start(parts.journal, parts.snapshots, &said)?;
+    let measures = Measures::default();
+    measures.expect(parts.machine.state());
+    let handle =
+        Handle { mailbox, settled, clock: parts.clock.clone(), tickets, journal, measures: measures.clone() };
+    let writer = Writer::start(parts.journal, parts.snapshots, &said, &measures)?;
     let ledger = Ledger::new(writer, parts.seq, health, parts.snapshot_interval);
     let reading = parts.clock.read();
     let (watch, boot) = (Watch::new(reading), parts.clock.boot(&reading));
+    let (outside, clock) = (parts.outside, parts.clock);
     let mut engine =
-        Engine::new(parts.machine, ledger, parts.outside, parts.clock, watch, letters, settlements, done);
+        Engine::new(parts.machine, ledger, outside, clock, watch, measures, letters, settlements, done);
     let version = env!("CARGO_PKG_VERSION").to_owned();
     engine.begin(Event::Began { life: parts.life, version, boot }, reading.wall);
     Ok((handle, engine.run()))

@@ -2,6 +2,7 @@
 //! moves it; what the disk's threads do is waited for, never slept for.
 
 mod disk;
+mod measures;
 mod world;
 
 use std::time::Duration;
