@@ -76,6 +76,7 @@ fn http_settings(config: &Config, own_ping_key: &str, timezones: &TimeZones) -> 
         ping_key: ping_key(config, own_ping_key).to_owned(),
         trusted_proxies: server.trusted_proxies.clone(),
         body_limit: server.body_limit as usize,
+        metrics_heartbeats: server.metrics_heartbeats as usize,
         api_keys: server.api_keys.clone(),
         channels: config.channels.keys().cloned().collect(),
         zones: timezones.zones.clone(),

@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod health;
 mod listen;
+mod metrics;
 mod origin;
 mod path;
 mod ping;
@@ -20,6 +21,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use ipnet::IpNet;
 use serde::Serialize;
@@ -46,6 +48,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Bytes of a ping's body that are kept.
     pub body_limit: usize,
+    /// Up to so many heartbeats the metrics have numbers for each.
+    pub metrics_heartbeats: usize,
     /// Without any, only this machine may use the API.
     pub api_keys: Vec<ApiKey>,
     /// The channels that a heartbeat may name.
@@ -105,6 +109,8 @@ pub struct Door<E> {
     config: watch::Receiver<ConfigHealth>,
     /// Since when requests are answered.
     opened: std::time::Instant,
+    /// Connections that are open.
+    connections: AtomicUsize,
     /// Pings that outlive their connection each hold a receiver, so the end of them can be awaited.
     pending: watch::Sender<()>,
 }
@@ -117,7 +123,8 @@ impl<E: Engine> Door<E> {
         config: watch::Receiver<ConfigHealth>,
     ) -> Arc<Self> {
         let opened = std::time::Instant::now();
-        Arc::new(Self { engine, settings, config, opened, pending: watch::Sender::new(()) })
+        let (connections, pending) = (AtomicUsize::new(0), watch::Sender::new(()));
+        Arc::new(Self { engine, settings, config, opened, connections, pending })
     }
 
     fn settings(&self) -> Arc<HttpSettings> {
@@ -133,7 +140,7 @@ pub async fn serve<E: Engine>(
     max_connections: usize,
     stop: impl Future<Output = ()>,
 ) {
-    serve::run(listeners, warp::service(routes(&door)), max_connections, stop).await;
+    serve::run(listeners, warp::service(routes(&door)), max_connections, &door.connections, stop).await;
     if timeout(serve::STOP_LIMIT, door.pending.closed()).await.is_err() {
         tracing::warn!("pings still waited for the engine when the daemon stopped; they were not answered");
     }
@@ -148,6 +155,8 @@ fn routes<E: Engine>(
         .unify()
         .or(health::routes(Arc::clone(door)))
         .unify()
+        .or(metrics::routes(Arc::clone(door)))
+        .unify()
         .recover(rejection::recover)
         .unify()
 }
@@ -160,6 +169,7 @@ impl HttpSettings {
             ping_key: "a-ping-key-of-many-letters".to_owned(),
             trusted_proxies: Vec::new(),
             body_limit: 10_000,
+            metrics_heartbeats: 1_000,
             api_keys: Vec::new(),
             channels: [ChannelName::new("ops")].into(),
             zones: Zones::bundled(),

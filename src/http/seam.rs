@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::engine::clock::{Frame, Stamp};
 use crate::engine::handle::{Handle, Heard, JournalHealth, Refused};
+use crate::engine::measures::Measures;
 use crate::machine::event::{Reply, Request};
 use crate::machine::view::View;
 use crate::model::ping::{Ping, Target};
@@ -48,6 +49,9 @@ pub trait Engine: Clone + Send + Sync + 'static {
 
     /// How the journal fares, now and later.
     fn journal(&self) -> watch::Receiver<JournalHealth>;
+
+    /// What the engine counts and measures.
+    fn measures(&self) -> Measures;
 }
 
 impl Engine for Handle {
@@ -86,5 +90,9 @@ impl Engine for Handle {
 
     fn journal(&self) -> watch::Receiver<JournalHealth> {
         self.journal()
+    }
+
+    fn measures(&self) -> Measures {
+        self.measures()
     }
 }

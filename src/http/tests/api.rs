@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 const LIST: &str = "/api/v1/heartbeats";
 
-fn keys(settings: &mut HttpSettings) {
+pub(super) fn keys(settings: &mut HttpSettings) {
     let key = |name: &str, key: &str, role| ApiKey {
         name: name.to_owned(),
         hash: Sha256::digest(key).into(),

@@ -3,6 +3,7 @@
 mod api;
 mod connections;
 mod manage;
+mod metrics;
 mod pings;
 
 use std::future::Future;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 use crate::engine::clock::{Frame, Stamp};
 use crate::engine::handle::{JournalHealth, Refused};
+use crate::engine::measures::Measures;
 use crate::http::seam::Engine;
 use crate::http::serve::Listener;
 use crate::http::{ConfigHealth, Door, HttpSettings, serve};
@@ -52,6 +54,7 @@ struct Inner {
     refuse: Mutex<Option<Refused>>,
     stuck: Mutex<bool>,
     journal: watch::Sender<JournalHealth>,
+    measures: Measures,
     pings: watch::Sender<Vec<Ping>>,
     /// Waits for bodies that are under way.
     heard: watch::Sender<usize>,
@@ -93,6 +96,7 @@ impl Desk {
             refuse: Mutex::new(None),
             stuck: Mutex::new(false),
             journal: watch::Sender::default(),
+            measures: Measures::default(),
             pings: watch::Sender::new(Vec::new()),
             heard: watch::Sender::new(0),
         }))
@@ -185,6 +189,10 @@ impl Engine for Desk {
 
     fn journal(&self) -> watch::Receiver<JournalHealth> {
         self.0.journal.subscribe()
+    }
+
+    fn measures(&self) -> Measures {
+        self.0.measures.clone()
     }
 }
 
