@@ -88,6 +88,7 @@ fn http_settings(
         server_key,
         trusted_proxies: server.trusted_proxies.clone(),
         body_limit: server.body_limit as usize,
+        metrics_heartbeats: server.metrics_heartbeats as usize,
         api_keys: server.api_keys.clone(),
         channels: config.channels.keys().cloned().collect(),
         zones: timezones.zones.clone(),

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::clock::{Clock, Frame, Stamp};
 use crate::engine::feed::Following;
+use crate::engine::measures::Measures;
 use crate::machine::event::{Event, Reload, Reply, Request, Ticket};
 use crate::machine::view::View;
 use crate::model::delivery::Attempt;
@@ -27,6 +28,7 @@ pub struct Handle {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tickets: Arc<AtomicU64>,
     pub(super) journal: watch::Receiver<JournalHealth>,
+    pub(super) measures: Measures,
 }
 
 /// Why the engine did not do what was asked.
@@ -193,6 +195,11 @@ impl Handle {
     /// How the journal fares, now and later.
     pub fn journal(&self) -> watch::Receiver<JournalHealth> {
         self.journal.clone()
+    }
+
+    /// What the engine counts and measures.
+    pub fn measures(&self) -> Measures {
+        self.measures.clone()
     }
 
     /// Ends the engine: what is in the mailbox is done, the last records and a snapshot are written.

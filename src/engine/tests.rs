@@ -3,6 +3,7 @@
 
 mod disk;
 mod feed;
+mod measures;
 mod world;
 
 use std::time::Duration;

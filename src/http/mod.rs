@@ -10,6 +10,7 @@ mod health;
 mod listen;
 mod login;
 mod markup;
+mod metrics;
 mod origin;
 mod page;
 mod path;
@@ -27,6 +28,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use ipnet::IpNet;
 use serde::Serialize;
@@ -56,6 +58,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Bytes of a ping's body that are kept.
     pub body_limit: usize,
+    /// Up to so many heartbeats the metrics have numbers for each.
+    pub metrics_heartbeats: usize,
     /// Without any, only this machine may use the API.
     pub api_keys: Vec<ApiKey>,
     /// The channels that a heartbeat may name.
@@ -115,6 +119,8 @@ pub struct Door<E> {
     config: watch::Receiver<ConfigHealth>,
     /// Since when requests are answered.
     opened: std::time::Instant,
+    /// Connections that are open.
+    connections: AtomicUsize,
     /// Pings that outlive their connection each hold a receiver, so the end of them can be awaited.
     pending: watch::Sender<()>,
     /// Answers without an end.
@@ -129,8 +135,9 @@ impl<E: Engine> Door<E> {
         config: watch::Receiver<ConfigHealth>,
     ) -> Arc<Self> {
         let opened = std::time::Instant::now();
-        let (pending, streams) = (watch::Sender::new(()), Streams::new());
-        Arc::new(Self { engine, settings, config, opened, pending, streams })
+        let (connections, pending) = (AtomicUsize::new(0), watch::Sender::new(()));
+        let streams = Streams::new();
+        Arc::new(Self { engine, settings, config, opened, connections, pending, streams })
     }
 
     fn settings(&self) -> Arc<HttpSettings> {
@@ -151,7 +158,7 @@ pub async fn serve<E: Engine>(
         stop.await;
         door.streams.end();
     };
-    serve::run(listeners, warp::service(routes(&door)), max_connections, stop).await;
+    serve::run(listeners, warp::service(routes(&door)), max_connections, &door.connections, stop).await;
     if timeout(serve::STOP_LIMIT, door.pending.closed()).await.is_err() {
         tracing::warn!("pings still waited for the engine when the daemon stopped; they were not answered");
     }
@@ -165,6 +172,8 @@ fn routes<E: Engine>(
         .or(api::routes(Arc::clone(door)))
         .unify()
         .or(health::routes(Arc::clone(door)))
+        .unify()
+        .or(metrics::routes(Arc::clone(door)))
         .unify()
         .or(login::routes(Arc::clone(door)))
         .unify()
@@ -183,6 +192,7 @@ impl HttpSettings {
             server_key: [7; 32],
             trusted_proxies: Vec::new(),
             body_limit: 10_000,
+            metrics_heartbeats: 1_000,
             api_keys: Vec::new(),
             channels: [ChannelName::new("ops")].into(),
             zones: Zones::bundled(),

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::engine::clock::{Frame, Stamp};
 use crate::engine::feed::Following;
 use crate::engine::handle::{Handle, Heard, JournalHealth, Refused};
+use crate::engine::measures::Measures;
 use crate::machine::event::{Reply, Request};
 use crate::machine::view::View;
 use crate::model::id::Seq;
@@ -53,6 +54,9 @@ pub trait Engine: Clone + Send + Sync + 'static {
 
     /// How the journal fares, now and later.
     fn journal(&self) -> watch::Receiver<JournalHealth>;
+
+    /// What the engine counts and measures.
+    fn measures(&self) -> Measures;
 }
 
 impl Engine for Handle {
@@ -95,5 +99,9 @@ impl Engine for Handle {
 
     fn journal(&self) -> watch::Receiver<JournalHealth> {
         self.journal()
+    }
+
+    fn measures(&self) -> Measures {
+        self.measures()
     }
 }

@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -57,11 +57,13 @@ impl<S> Routes for S where
 {
 }
 
-/// Answers requests until `stop`; then lets those under way end, for five seconds at most.
+/// Answers requests until `stop`; then lets those under way end, for five seconds at most. In `open` it says how many
+/// connections there are.
 pub(crate) async fn run<S: Routes>(
     listeners: Vec<Listener>,
     routes: S,
     max_connections: usize,
+    open: &AtomicUsize,
     stop: impl Future<Output = ()>,
 ) {
     let seats = Seats::new(room(max_connections));
@@ -77,6 +79,7 @@ pub(crate) async fn run<S: Routes>(
             accepted = accept(&listeners, &mut turn) => accepted,
             Some(ended) = connections.join_next() => {
                 report(ended);
+                open.store(connections.len(), Ordering::Relaxed);
                 continue;
             }
         };
@@ -110,6 +113,7 @@ pub(crate) async fn run<S: Routes>(
                 connections.spawn(connection.run(stream, stopped.clone()));
             }
         }
+        open.store(connections.len(), Ordering::Relaxed);
         if full {
             // The new connection must be looked at before a burst of others makes it leave in turn.
             tokio::task::yield_now().await;

@@ -25,6 +25,7 @@ mod heartbeat_command;
 mod heartbeats;
 mod listening;
 mod lists;
+mod metrics;
 mod pings;
 mod readme;
 mod receiver;

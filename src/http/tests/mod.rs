@@ -5,6 +5,7 @@ mod api;
 mod connections;
 mod events;
 mod manage;
+mod metrics;
 mod pings;
 mod streams;
 
@@ -25,6 +26,7 @@ use uuid::Uuid;
 use crate::engine::clock::{Frame, Stamp};
 use crate::engine::feed::{Feed, Following};
 use crate::engine::handle::{JournalHealth, Refused};
+use crate::engine::measures::Measures;
 use crate::http::seam::Engine;
 use crate::http::serve::Listener;
 use crate::http::{ConfigHealth, Door, HttpSettings, serve};
@@ -61,6 +63,7 @@ struct Inner {
     refuse: Mutex<Option<Refused>>,
     stuck: Mutex<bool>,
     journal: watch::Sender<JournalHealth>,
+    measures: Measures,
     pings: watch::Sender<Vec<Ping>>,
     /// Waits for bodies that are under way.
     heard: watch::Sender<usize>,
@@ -103,6 +106,7 @@ impl Desk {
             refuse: Mutex::new(None),
             stuck: Mutex::new(false),
             journal: watch::Sender::default(),
+            measures: Measures::default(),
             pings: watch::Sender::new(Vec::new()),
             heard: watch::Sender::new(0),
         }))
@@ -211,6 +215,10 @@ impl Engine for Desk {
 
     fn journal(&self) -> watch::Receiver<JournalHealth> {
         self.0.journal.subscribe()
+    }
+
+    fn measures(&self) -> Measures {
+        self.0.measures.clone()
     }
 }
 

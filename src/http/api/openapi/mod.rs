@@ -14,6 +14,7 @@ use crate::http::HttpSettings;
 use crate::http::api::request::Request;
 use crate::http::api::{changes, deliveries, events, heartbeats, history, incidents, summary};
 use crate::http::health;
+use crate::http::metrics;
 use crate::http::rejection::{ErrorBody, Failure, json_response};
 
 pub(super) use heartbeat::{HeartbeatPatch, NewHeartbeat, WholeHeartbeat};
@@ -51,6 +52,7 @@ pub(super) use heartbeat::{HeartbeatPatch, NewHeartbeat, WholeHeartbeat};
         describe,
         health::alive,
         health::readiness,
+        metrics::metrics,
     ),
     components(schemas(ErrorBody, NewHeartbeat, WholeHeartbeat, HeartbeatPatch)),
     tags(
@@ -97,7 +99,7 @@ fn described() -> Value {
         require_all(name, schema);
     }
     let paths = document["paths"].as_object_mut().into_iter().flatten();
-    for (_, path) in paths.filter(|(path, _)| path.starts_with("/api/")) {
+    for (_, path) in paths.filter(|(path, _)| path.starts_with("/api/") || *path == "/metrics") {
         for operation in objects(path) {
             errors(operation);
         }
