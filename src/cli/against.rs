@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cli::against::difference::{Added, Change, Changed, Difference, Opening, Removed, Standing};
-use crate::cli::ago::when;
 use crate::cli::ask::{Daemon, run};
 use crate::cli::check::{count, problems};
 use crate::cli::paint::{Paint, plain};
@@ -18,6 +17,7 @@ use crate::config::secret::Secret;
 use crate::engine::clock::{Clock as _, SystemClock};
 use crate::machine::event::Reload;
 use crate::machine::state::State;
+use crate::model::ago::when;
 use crate::model::heartbeat::{Status, namespace};
 use crate::model::incident::Cause;
 use crate::model::schedule::Zones;

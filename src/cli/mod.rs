@@ -14,7 +14,6 @@ use serde::Serialize;
 use crate::engine::clock::{Clock as _, SystemClock};
 
 mod against;
-mod ago;
 mod answer;
 mod ask;
 mod calendars;

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::config::problem::Problem;
 use crate::config::secret::Secret;
+use crate::daemon::recovery::OwnKeys;
 use crate::daemon::timezones::TimeZones;
 use crate::deliver::Targets;
 use crate::http::HttpSettings;
@@ -20,16 +21,20 @@ pub(super) struct InForce {
     pub(super) alive_url: watch::Sender<Option<Secret>>,
     /// The ping key of the state folder, when the config has none.
     own_ping_key: String,
+    /// What sessions and the addresses of badges are made from.
+    server_key: [u8; 32],
     timezones: TimeZones,
 }
 
 impl InForce {
-    pub(super) fn new(config: &Config, own_ping_key: String, timezones: TimeZones) -> Self {
+    pub(super) fn new(config: &Config, own: OwnKeys, timezones: TimeZones) -> Self {
+        let OwnKeys { ping: own_ping_key, server: server_key } = own;
         Self {
-            http: watch::Sender::new(Arc::new(http_settings(config, &own_ping_key, &timezones))),
+            http: watch::Sender::new(Arc::new(http_settings(config, &own_ping_key, server_key, &timezones))),
             targets: watch::Sender::new(Arc::new(config.channels.clone())),
             alive_url: watch::Sender::new(config.server.alive_url.clone()),
             own_ping_key,
+            server_key,
             timezones,
         }
     }
@@ -54,7 +59,8 @@ impl InForce {
 
     /// Hands the rest of a config to those who watch for it.
     pub(super) fn put(&self, config: &Config) {
-        self.http.send_replace(Arc::new(http_settings(config, &self.own_ping_key, &self.timezones)));
+        let http = http_settings(config, &self.own_ping_key, self.server_key, &self.timezones);
+        self.http.send_replace(Arc::new(http));
         self.targets.send_replace(Arc::new(config.channels.clone()));
         self.alive_url.send_if_modified(|before| {
             let now = config.server.alive_url.clone();
@@ -69,11 +75,17 @@ fn ping_key<'a>(config: &'a Config, own: &'a str) -> &'a str {
     config.server.ping_key.as_ref().map_or(own, Secret::expose)
 }
 
-fn http_settings(config: &Config, own_ping_key: &str, timezones: &TimeZones) -> HttpSettings {
+fn http_settings(
+    config: &Config,
+    own_ping_key: &str,
+    server_key: [u8; 32],
+    timezones: &TimeZones,
+) -> HttpSettings {
     let server = &config.server;
     HttpSettings {
         base_url: server.base_url.clone(),
         ping_key: ping_key(config, own_ping_key).to_owned(),
+        server_key,
         trusted_proxies: server.trusted_proxies.clone(),
         body_limit: server.body_limit as usize,
         api_keys: server.api_keys.clone(),

@@ -10,8 +10,7 @@ use crate::model::time::Timestamp;
 /// The sentence, with the heartbeat's name first.
 pub(super) fn of(beat: &Beat, incident: &Incident, about: &About) -> String {
     let name = &beat.heartbeat.name;
-    // By the clock as it is set now, as everything else that is told of the heartbeat.
-    let opened_at = incident.opened_at + (beat.stepped - incident.stepped);
+    let opened_at = opened_at(beat, incident);
     let down_for = about.at.since(opened_at);
     let mut text = match about.alert {
         Alert::Opened => format!("{name}: {}", why(beat, incident, opened_at)),
@@ -44,6 +43,16 @@ pub(super) fn of(beat: &Beat, incident: &Incident, about: &About) -> String {
         write!(text, "; {what} UTC").expect("writing to a string cannot fail");
     }
     text
+}
+
+/// Why the heartbeat went down, as it was seen then.
+pub(super) fn cause(beat: &Beat, incident: &Incident) -> String {
+    why(beat, incident, opened_at(beat, incident))
+}
+
+/// By the clock as it is set now, as everything else that is told of the heartbeat.
+fn opened_at(beat: &Beat, incident: &Incident) -> Timestamp {
+    incident.opened_at + (beat.stepped - incident.stepped)
 }
 
 /// Why the heartbeat went down, as seen at that instant.

@@ -2,6 +2,7 @@
 //! what happens; they know no clock, no text format of a file, no HTTP.
 #![deny(missing_docs, clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod ago;
 pub mod channel;
 pub mod delivery;
 pub mod heartbeat;

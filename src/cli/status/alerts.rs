@@ -1,9 +1,9 @@
 //! What became of a heartbeat's alerts, a line each: those of its open incident, and whichever else wait or were
 //! given up. Knows which ones are worth a line; never asks for them.
 
-use crate::cli::ago::{ago, when};
 use crate::cli::answer::{Beat, Delivery, DeliveryStatus};
 use crate::cli::paint::plain;
+use crate::model::ago::{ago, when};
 use crate::model::time::Timestamp;
 
 /// How many of the newest are looked at.

@@ -3,9 +3,9 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::ago::took;
 use crate::cli::answer::Run;
 use crate::cli::paint::Paint;
+use crate::model::ago::took;
 use crate::model::run::Outcome;
 use crate::model::time::{Span, Timestamp};
 

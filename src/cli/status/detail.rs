@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::ago::{about, ago, took, when};
 use crate::cli::answer::{Beat, Incident, Status};
 use crate::cli::paint::{Paint, plain};
+use crate::model::ago::{about, ago, took, when};
 use crate::model::incident::Cause;
 use crate::model::time::Timestamp;
 

@@ -1,10 +1,10 @@
 //! The first line, as monitoring plugins write it: a verdict, a sentence, and performance data after a `|`.
 //! Its form is that of the Monitoring Plugins Development Guidelines.
 
-use crate::cli::ago::{about, ago, when};
 use crate::cli::answer::{Beat, House, Status};
 use crate::cli::paint::{Paint, plain};
 use crate::cli::status::overview::Overview;
+use crate::model::ago::{about, ago, when};
 use crate::model::time::{Span, Timestamp};
 
 /// How many slugs stand for a status.

@@ -1,9 +1,9 @@
 //! All heartbeats as a table, what needs somebody first. Knows columns and how many rows there is room for.
 
-use crate::cli::ago::{about, ago, took, when};
 use crate::cli::answer::{Beat, Status};
 use crate::cli::paint::{Paint, plain};
 use crate::cli::status::overview::Overview;
+use crate::model::ago::{about, ago, took, when};
 use crate::model::time::Timestamp;
 
 const HEAD: [&str; 6] = ["STATUS", "SLUG", "LAST PING", "NEXT DUE", "LAST DURATION", "INCIDENT"];

@@ -81,7 +81,7 @@ pub(super) async fn follow<E: Engine>(door: &Door<E>, request: &Request) -> Resu
         heartbeat,
         config: door.config.clone(),
         journal: door.engine.journal(),
-        access: Access::of(door.settings.clone(), request),
+        access: Access::of(door, request),
         place,
     };
     reader.config.mark_unchanged();
@@ -130,7 +130,8 @@ fn last_event_id(request: &Request, given: &Parameters<'_>) -> Result<Option<Seq
 }
 
 /// Who reads, to be asked again when keys change.
-struct Access {
+struct Access<E> {
+    engine: E,
     settings: watch::Receiver<Arc<HttpSettings>>,
     method: Method,
     headers: http::HeaderMap,
@@ -138,11 +139,13 @@ struct Access {
     peer: Option<Peer>,
 }
 
-impl Access {
-    fn of(mut settings: watch::Receiver<Arc<HttpSettings>>, request: &Request) -> Self {
+impl<E: Engine> Access<E> {
+    fn of(door: &Door<E>, request: &Request) -> Self {
+        let mut settings = door.settings.clone();
         settings.mark_unchanged();
         let Request { method, headers, absolute, peer, .. } = request;
         Self {
+            engine: door.engine.clone(),
             settings,
             method: method.clone(),
             headers: headers.clone(),
@@ -156,8 +159,8 @@ impl Access {
         while self.settings.changed().await.is_ok() {
             let settings = Arc::clone(&self.settings.borrow_and_update());
             let Self { method, headers, absolute, peer, .. } = self;
-            if decide(&settings, Facts { method, headers, absolute: absolute.as_ref(), peer: *peer }).is_err()
-            {
+            let facts = Facts { method, headers, absolute: absolute.as_ref(), peer: *peer };
+            if decide(&settings, facts, self.engine.now()).is_err() {
                 return;
             }
         }
@@ -178,7 +181,7 @@ struct Reader<E> {
     heartbeat: Option<Slug>,
     config: watch::Receiver<ConfigHealth>,
     journal: watch::Receiver<JournalHealth>,
-    access: Access,
+    access: Access<E>,
     place: Place,
 }
 

@@ -138,6 +138,19 @@ impl View<'_> {
         Page { items: shown.collect(), next: page.next, bytes: page.bytes }
     }
 
+    /// The heartbeats whose incidents are open, the last to open first, at most so many.
+    pub fn down(&self, limit: usize) -> Vec<Slug> {
+        let open = self.machine.state.incidents.before(None, Some(true)).take(limit);
+        open.filter_map(|(_, place)| self.machine.beat(place))
+            .map(|beat| beat.heartbeat.slug.clone())
+            .collect()
+    }
+
+    /// How many incidents are open.
+    pub fn open_incidents(&self) -> usize {
+        self.machine.state.incidents.open()
+    }
+
     fn incident_at(&self, place: u32, id: IncidentId) -> Option<(&Incident, &Slug)> {
         let beat = self.machine.beat(place)?;
         beat.incidents().find(|incident| incident.id == id).map(|incident| (incident, &beat.heartbeat.slug))

@@ -17,6 +17,8 @@ mod history;
 mod incident;
 mod stats;
 mod summary;
+mod survey;
+mod tile;
 
 pub use delivery::{AttemptView, DeliveryFilter, DeliveryStatus, DeliveryView};
 pub use heartbeat::HeartbeatView;
@@ -24,6 +26,8 @@ pub use history::{BodyView, PingView, RunEntry, RunPlace, RunView};
 pub use incident::{IncidentEntry, IncidentFilter, IncidentView, NoteView};
 pub use stats::{DayStats, DurationStats, RunStats, StatsView};
 pub use summary::{DeliveryCounts, HeartbeatCounts, Standings};
+pub use survey::{GroupCount, Grouping, NAMES_MAX, Order, Row, Survey, Wanted};
+pub use tile::TileView;
 
 /// What one question looks at, at the most, so that no list holds the loop.
 const LOOK: usize = 1_000;
@@ -119,16 +123,7 @@ impl<'a> View<'a> {
     }
 
     fn lets_through(&self, filter: &Filter, q: Option<&str>, beat: &Beat) -> bool {
-        let heartbeat = &beat.heartbeat;
-        let has = |text: &str| q.is_none_or(|q| text.to_lowercase().contains(q));
-        filter.status.is_none_or(|wanted| self.status(beat) == wanted)
-            && filter.tag.as_ref().is_none_or(|wanted| heartbeat.tags.contains(wanted))
-            && filter.host.as_deref().is_none_or(|wanted| heartbeat.host.as_deref() == Some(wanted))
-            && (has(heartbeat.slug.as_str())
-                || has(&heartbeat.name)
-                || has(&heartbeat.description)
-                || heartbeat.tags.iter().any(|tag| has(tag))
-                || heartbeat.host.as_deref().is_some_and(has))
+        filter.status.is_none_or(|wanted| self.status(beat) == wanted) && filter.names(q, beat)
     }
 
     /// How a heartbeat stands, which may not have gone along yet with a step of the wall clock.
@@ -150,6 +145,21 @@ impl<'a> View<'a> {
 
     fn base_url(&self) -> &'a str {
         &self.machine.state.core.settings.base_url
+    }
+}
+
+impl Filter {
+    /// Whether it lets a heartbeat through, whatever that one's status; `q` is in lower case.
+    fn names(&self, q: Option<&str>, beat: &Beat) -> bool {
+        let heartbeat = &beat.heartbeat;
+        let has = |text: &str| q.is_none_or(|q| text.to_lowercase().contains(q));
+        self.tag.as_ref().is_none_or(|wanted| heartbeat.tags.contains(wanted))
+            && self.host.as_deref().is_none_or(|wanted| heartbeat.host.as_deref() == Some(wanted))
+            && (has(heartbeat.slug.as_str())
+                || has(&heartbeat.name)
+                || has(&heartbeat.description)
+                || heartbeat.tags.iter().any(|tag| has(tag))
+                || heartbeat.host.as_deref().is_some_and(has))
     }
 }
 

@@ -61,15 +61,7 @@ impl View<'_> {
         let mut living = self.machine.state.living_after(after).peekable();
         for _ in 0..LOOK {
             let Some(beat) = living.next() else { break };
-            counts.total += 1;
-            counts.running += u64::from(!beat.open_runs.is_empty());
-            *match self.status(beat) {
-                Status::New => &mut counts.new,
-                Status::Up => &mut counts.up,
-                Status::Late => &mut counts.late,
-                Status::Down => &mut counts.down,
-                Status::Paused => &mut counts.paused,
-            } += 1;
+            counts.add(self.status(beat), !beat.open_runs.is_empty());
             if counts.total == LOOK as u64 && living.peek().is_some() {
                 return (counts, Some(beat.heartbeat.slug.clone()));
             }
@@ -87,13 +79,39 @@ impl View<'_> {
         blind.reverse();
         Standings {
             began_at: self.machine.began_at,
-            open_incidents: state.incidents.open(),
+            open_incidents: self.open_incidents(),
             deliveries: DeliveryCounts {
                 waiting: state.core.outbox.len() as u64,
                 delivered: (state.core.ended.len() - given_up) as u64,
                 given_up: given_up as u64,
             },
             blind,
+        }
+    }
+}
+
+impl HeartbeatCounts {
+    /// Counts one more.
+    pub(super) fn add(&mut self, status: Status, running: bool) {
+        self.total += 1;
+        self.running += u64::from(running);
+        *match status {
+            Status::New => &mut self.new,
+            Status::Up => &mut self.up,
+            Status::Late => &mut self.late,
+            Status::Down => &mut self.down,
+            Status::Paused => &mut self.paused,
+        } += 1;
+    }
+
+    /// How many stand so.
+    pub fn of(&self, status: Status) -> u64 {
+        match status {
+            Status::New => self.new,
+            Status::Up => self.up,
+            Status::Late => self.late,
+            Status::Down => self.down,
+            Status::Paused => self.paused,
         }
     }
 }

@@ -7,14 +7,14 @@ use crate::model::time::{Span, Timestamp};
 const SLACK: Span = Span::from_secs(60);
 
 /// A length for people: seconds below a minute, else minutes, hours and days; the two largest that matter.
-pub(super) fn about(span: Span) -> String {
+pub fn about(span: Span) -> String {
     let seconds = span.as_secs();
     let whole = if seconds < 60 { seconds } else { seconds / 60 * 60 };
     Span::from_secs(whole).to_string()
 }
 
 /// How long ago that was.
-pub(super) fn ago(then: Timestamp, now: Timestamp) -> String {
+pub fn ago(then: Timestamp, now: Timestamp) -> String {
     let (past, ahead) = (now.since(then), then.since(now));
     if ahead >= SLACK {
         // The two clocks differ, and hiding that would make a lie of everything else that is relative.
@@ -24,7 +24,7 @@ pub(super) fn ago(then: Timestamp, now: Timestamp) -> String {
 }
 
 /// When that will be, or was.
-pub(super) fn when(then: Timestamp, now: Timestamp) -> String {
+pub fn when(then: Timestamp, now: Timestamp) -> String {
     let (past, ahead) = (now.since(then), then.since(now));
     match (ahead.as_secs(), past.as_secs()) {
         (0, 0) => "now".to_owned(),
@@ -36,7 +36,7 @@ pub(super) fn when(then: Timestamp, now: Timestamp) -> String {
 }
 
 /// How long a run took: a tenth of a second matters for a short one.
-pub(super) fn took(span: Span) -> String {
+pub fn took(span: Span) -> String {
     match span.as_millis() {
         ms @ 1_000..60_000 => format!("{}.{}s", ms / 1_000, ms % 1_000 / 100),
         _ => span.to_string(),

@@ -1,0 +1,150 @@
+//! What stands around every page: title, icon, navigation, what is wrong with the daemon itself, and who looks.
+#![allow(dead_code, reason = "the pages that follow use all of it")]
+
+use crate::config::Role;
+use crate::engine::handle::Refused;
+use crate::http::Door;
+use crate::http::auth::Visitor;
+use crate::http::page::assets::VERSION;
+use crate::http::page::times::{Told, exact, next, past};
+use crate::http::seam::Engine;
+use crate::model::time::Timestamp;
+
+/// Problems of the config that are named above a page; the rest is on the config's.
+const PROBLEMS: usize = 3;
+
+/// Which entry of the navigation is shown as the one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Here {
+    /// All heartbeats, or one.
+    Heartbeats,
+    /// Incidents.
+    Incidents,
+    /// Deliveries.
+    Deliveries,
+    /// The config.
+    Config,
+    /// None of them.
+    Nowhere,
+}
+
+/// What stands around a page.
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    /// What the page is about.
+    pub(super) title: String,
+    /// The way to the first page: `./`, `../`.
+    pub(super) root: &'static str,
+    /// Where in the navigation it is.
+    pub(super) here: Here,
+    /// Incidents that are open; `None` for those who may not know.
+    pub(super) open: Option<usize>,
+    /// The daemon's clock.
+    pub(super) now: Timestamp,
+    /// Who looks; `None` when nobody is known.
+    pub(super) visitor: Option<Visitor>,
+    /// What is wrong with the daemon itself.
+    pub(super) troubles: Vec<String>,
+}
+
+impl Frame {
+    /// The version of the program.
+    pub(super) const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    /// What makes the address of a file new when the file is.
+    pub(super) const FILES: u64 = VERSION;
+
+    /// Around a page for somebody who may see it.
+    pub(super) async fn of<E: Engine>(
+        door: &Door<E>,
+        visitor: Visitor,
+        (root, here): (&'static str, Here),
+        title: impl Into<String>,
+    ) -> Result<Self, Refused> {
+        let open = door.engine.ask(|view| view.open_incidents()).await?;
+        let mut troubles = Vec::new();
+        if let Some(error) = &door.engine.journal().borrow().error {
+            troubles.push(format!(
+                "The journal cannot be written: {error}. Pings count, but are answered 503 and may be lost. \
+                 See the log and the disk of the state folder."
+            ));
+        }
+        let config = door.config.borrow();
+        if !config.ok {
+            let first: Vec<&str> = config.problems.iter().take(PROBLEMS).map(String::as_str).collect();
+            let more = config.problems.len().saturating_sub(PROBLEMS);
+            let more = if more > 0 { format!(" And {more} more.") } else { String::new() };
+            troubles.push(format!(
+                "The config file as it is now is not in force; the one before it is. {}{more}",
+                first.join(" ")
+            ));
+        }
+        Ok(Self {
+            title: title.into(),
+            root,
+            here,
+            open: Some(open),
+            now: door.engine.now(),
+            visitor: Some(visitor),
+            troubles,
+        })
+    }
+
+    /// Around a page for somebody who is not known.
+    pub(super) fn outside<E: Engine>(door: &Door<E>, root: &'static str, title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            root,
+            here: Here::Nowhere,
+            open: None,
+            now: door.engine.now(),
+            visitor: None,
+            troubles: Vec::new(),
+        }
+    }
+
+    /// The number of incidents in the title and the icon.
+    pub(super) fn badge(&self) -> usize {
+        self.open.unwrap_or(0)
+    }
+
+    /// Whether this entry of the navigation is the one.
+    pub(super) fn is_at(&self, word: &str) -> bool {
+        word == match self.here {
+            Here::Heartbeats => "heartbeats",
+            Here::Incidents => "incidents",
+            Here::Deliveries => "deliveries",
+            Here::Config => "config",
+            Here::Nowhere => return false,
+        }
+    }
+
+    /// The daemon's clock, for the script.
+    pub(super) fn stamp(&self) -> String {
+        exact(self.now)
+    }
+
+    /// How long ago that was.
+    pub(super) fn past(&self, at: Timestamp) -> Told {
+        past(at, self.now)
+    }
+
+    /// When that will be.
+    pub(super) fn next(&self, at: Timestamp) -> Told {
+        next(at, self.now)
+    }
+
+    /// Whether whoever looks may change something.
+    pub(super) fn may_write(&self) -> bool {
+        self.visitor.as_ref().is_some_and(|visitor| visitor.role == Role::Write)
+    }
+
+    /// What a form must bring.
+    pub(super) fn csrf(&self) -> &str {
+        self.visitor.as_ref().map_or("", |visitor| &visitor.csrf)
+    }
+
+    /// Whether somebody may sign out.
+    pub(super) fn signed_in(&self) -> bool {
+        self.visitor.as_ref().is_some_and(|visitor| visitor.signed_in)
+    }
+}

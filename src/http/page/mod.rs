@@ -1,0 +1,162 @@
+//! The page: what people keep in a browser tab. Written by the server, read without JavaScript, live with it. It
+//! reads addresses and forms, asks the engine and fills templates; what a heartbeat is and does is decided
+//! elsewhere.
+
+mod address;
+mod assets;
+mod frame;
+mod home;
+mod query;
+mod strip;
+mod times;
+
+use std::sync::Arc;
+
+use askama::Template;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use warp::path::FullPath;
+use warp::reply::Response;
+use warp::{Filter, Rejection};
+
+use crate::engine::handle::Refused;
+use crate::http::Door;
+use crate::http::auth::{Facts, only_reading, visit};
+use crate::http::listen::{AbsoluteForm, Peer};
+use crate::http::login::turned_away;
+use crate::http::page::address::Address;
+use crate::http::page::frame::Frame;
+use crate::http::rejection::Failure;
+use crate::http::seam::Engine;
+
+/// Nothing from elsewhere, nothing inline, no frame around it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Everything of the page.
+pub(crate) fn routes<E: Engine>(
+    door: Arc<Door<E>>,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
+    warp::path::full()
+        .and_then(|path: FullPath| async move {
+            let address = Address::parse(path.as_str()).ok_or_else(warp::reject::not_found)?;
+            Ok::<_, Rejection>((address, path))
+        })
+        .untuple_one()
+        .and(warp::method())
+        .and(warp::query::<Vec<(String, String)>>())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<Peer>())
+        .and(warp::ext::optional::<AbsoluteForm>())
+        .and_then(move |place, path: FullPath, method, query: Vec<_>, headers, peer, absolute| {
+            let door = Arc::clone(&door);
+            async move {
+                let address = whole(path.as_str(), &query);
+                let request = Request { method, address, query, headers, peer, absolute };
+                Ok::<_, Rejection>(respond(&door, &place, &request).await)
+            }
+        })
+}
+
+/// The path with its query.
+fn whole(path: &str, query: &[(String, String)]) -> String {
+    if query.is_empty() {
+        return path.to_owned();
+    }
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    format!("{path}?{query}")
+}
+
+/// The head of a request.
+struct Request {
+    method: Method,
+    /// Its path and query, as they were sent.
+    address: String,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+    peer: Option<Peer>,
+    absolute: Option<AbsoluteForm>,
+}
+
+async fn respond<E: Engine>(door: &Door<E>, address: &Address, request: &Request) -> Response {
+    match answer(door, address, request).await {
+        Ok(response) => response,
+        Err(failure) => refusal(door, address, &failure),
+    }
+}
+
+async fn answer<E: Engine>(
+    door: &Door<E>,
+    address: &Address,
+    request: &Request,
+) -> Result<Response, Failure> {
+    only_reading(&request.method)?;
+    if let Address::Asset(name) = address {
+        return assets::answer(name, &request.query);
+    }
+    let Request { method, headers, absolute, peer, .. } = request;
+    let facts = Facts { method, headers, absolute: absolute.as_ref(), peer: *peer };
+    let visitor = match visit(&door.settings(), facts, door.engine.now()) {
+        Ok(visitor) => visitor,
+        Err(turned) => return turned_away(turned, method, &request.address),
+    };
+    match address {
+        Address::Home => home::answer(door, visitor, &request.query).await,
+        Address::Asset(_) => Err(Failure::not_found("There is nothing at this address.")),
+    }
+}
+
+/// Why there is no page, as one.
+#[derive(Template)]
+#[template(path = "refusal.html")]
+struct Refusal<'a> {
+    frame: Frame,
+    failure: &'a Failure,
+}
+
+fn refusal<E: Engine>(door: &Door<E>, address: &Address, failure: &Failure) -> Response {
+    let title = failure.status.canonical_reason().unwrap_or("Error");
+    let frame = Frame::outside(door, address.root(), title);
+    let mut response = page(&Refusal { frame, failure });
+    *response.status_mut() = failure.status;
+    if let Some((name, value)) = failure.header {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Fills a template on another thread: the one that hears pings has better things to do.
+async fn written<T: Template>(fill: impl FnOnce() -> T + Send + 'static) -> Result<Response, Failure> {
+    tokio::task::spawn_blocking(move || page(&fill())).await.map_err(|_| Refused::Stopped.into())
+}
+
+/// Fills a template.
+fn page(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => dressed(text.into(), "text/html; charset=utf-8"),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be written");
+            let mut response = dressed("The page could not be written.".into(), "text/plain; charset=utf-8");
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }
+    }
+}
+
+/// With the headers that all of the page has.
+fn dressed(body: bytes::Bytes, content_type: &'static str) -> Response {
+    let mut response = Response::new(body.into());
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_TYPE, content_type),
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        // None to other sites. Under `no-referrer` a browser would say `Origin: null` for the page's own forms.
+        (REFERRER_POLICY, "same-origin"),
+        (http::header::CONTENT_SECURITY_POLICY, POLICY),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

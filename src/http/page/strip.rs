@@ -1,0 +1,110 @@
+//! The last runs as a strip of bars: height is duration, colour is outcome, and what did not go well differs in
+//! shape too. One path for each outcome, so that fifty strips weigh little.
+
+use std::fmt;
+
+use crate::http::page::times::lasted;
+use crate::machine::view::RunEntry;
+use crate::model::run::Outcome;
+
+/// Runs in a strip.
+pub(super) const RUNS: usize = 30;
+/// The width of a bar with its gap, and the height of the strip.
+const STEP: usize = 5;
+const HEIGHT: i64 = 26;
+/// Below the bars a mark says that a run did not go well, for those who see no colour.
+const FOOT: i64 = 5;
+
+/// A strip, as SVG.
+#[derive(Debug, Clone)]
+pub(super) struct Strip {
+    good: String,
+    bad: String,
+    overran: String,
+    abandoned: String,
+    open: String,
+    label: String,
+}
+
+impl askama::filters::HtmlSafe for Strip {}
+
+impl Strip {
+    /// Of runs that come newest first.
+    pub(super) fn of(runs: &[RunEntry]) -> Self {
+        let mut strip = Self {
+            good: String::new(),
+            bad: String::new(),
+            overran: String::new(),
+            abandoned: String::new(),
+            open: String::new(),
+            label: label(runs),
+        };
+        let longest = runs.iter().filter_map(|entry| entry.run.duration_ms).max().unwrap_or(0).max(1);
+        for (n, entry) in runs.iter().take(RUNS).enumerate() {
+            let x = (RUNS - 1 - n) * STEP;
+            let room = HEIGHT - FOOT;
+            // A run without a start has no duration: a short bar.
+            let height = entry.run.duration_ms.map_or(room / 4, |ms| (room * ms / longest).max(2));
+            let bar = format!("M{x} {}v-{height}h4v{height}z", HEIGHT - FOOT);
+            match entry.run.outcome {
+                Some(Outcome::Success) => strip.good.push_str(&bar),
+                Some(Outcome::Failure) => {
+                    strip.bad.extend([bar, format!("M{x} {}h4v3h-4z", HEIGHT - 3)]);
+                }
+                Some(Outcome::Overran) => {
+                    strip.overran.extend([bar, format!("M{x} {HEIGHT}l2 -4l2 4z")]);
+                }
+                Some(Outcome::Abandoned) => strip.abandoned.push_str(&bar),
+                None => strip.open.extend([format!("M{x} {}v-{room}h4v{room}z", HEIGHT - FOOT)]),
+            }
+        }
+        strip
+    }
+}
+
+/// What the strip shows, in words.
+fn label(runs: &[RunEntry]) -> String {
+    if runs.is_empty() {
+        return "No runs yet".to_owned();
+    }
+    let count = |wanted: Option<Outcome>| runs.iter().filter(|entry| entry.run.outcome == wanted).count();
+    let mut words = vec![format!("{} good", count(Some(Outcome::Success)))];
+    for (outcome, word) in [
+        (Some(Outcome::Failure), "failed"),
+        (Some(Outcome::Overran), "overran"),
+        (Some(Outcome::Abandoned), "abandoned"),
+        (None, "running"),
+    ] {
+        match count(outcome) {
+            0 => {}
+            n => words.push(format!("{n} {word}")),
+        }
+    }
+    let longest = runs.iter().filter_map(|entry| entry.run.duration_ms).max();
+    let longest = longest.map(|ms| format!("; the longest took {}", lasted(ms))).unwrap_or_default();
+    let runs =
+        if runs.len() == 1 { "The last run".to_owned() } else { format!("The last {} runs", runs.len()) };
+    format!("{runs}: {}{longest}", words.join(", "))
+}
+
+impl fmt::Display for Strip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (width, label) = (RUNS * STEP - 1, &self.label);
+        write!(
+            f,
+            r#"<svg class="strip" role="img" aria-label="{label}" viewBox="0 0 {width} {HEIGHT}" width="{width}" height="{HEIGHT}"><title>{label}</title>"#
+        )?;
+        for (class, path) in [
+            ("good", &self.good),
+            ("bad", &self.bad),
+            ("overran", &self.overran),
+            ("abandoned", &self.abandoned),
+            ("open", &self.open),
+        ] {
+            if !path.is_empty() {
+                write!(f, r#"<path class="{class}" d="{path}"/>"#)?;
+            }
+        }
+        f.write_str("</svg>")
+    }
+}

@@ -1,0 +1,243 @@
+//! All heartbeats in an order and in groups, a page of them at a time: what a person looks at. Counted and sorted
+//! piece by piece, and only as much is remembered as the pages up to the wanted one hold.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use crate::machine::beat::Beat;
+use crate::machine::view::{Filter, HeartbeatCounts, LOOK, View};
+use crate::model::heartbeat::{Source, Status};
+use crate::model::id::Slug;
+use crate::model::time::Timestamp;
+
+/// Different tags or hosts that are listed at the most.
+pub const NAMES_MAX: usize = 200;
+
+/// By what heartbeats are sorted; within what is the same, by slug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// By slug.
+    #[default]
+    Slug,
+    /// By name, whatever its case.
+    Name,
+    /// By status, what needs somebody first.
+    Status,
+    /// By the last ping, the newest first.
+    LastPing,
+    /// By the next due, the soonest first.
+    NextDue,
+    /// By the last duration, the longest first.
+    Duration,
+}
+
+/// By what heartbeats are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grouping {
+    /// By tag: one with several is in each of their groups.
+    Tag,
+    /// By host.
+    Host,
+}
+
+/// What is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which heartbeats.
+    pub filter: Filter,
+    /// Only those that are declared so.
+    pub source: Option<Source>,
+    /// By what they are sorted.
+    pub order: Order,
+    /// The other way round.
+    pub reversed: bool,
+    /// By what they are put together.
+    pub grouping: Option<Grouping>,
+    /// How many of the first rows are remembered.
+    pub rows: usize,
+}
+
+/// A row: a heartbeat, in a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The tag or host; `None` for those that have none, which come last.
+    pub group: Option<String>,
+    /// Whose row it is.
+    pub slug: Slug,
+    key: Key,
+}
+
+/// What the order compares.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Number(i64),
+    Text(String),
+    /// There is nothing to compare by: last, whichever way round.
+    Nothing,
+}
+
+/// What has been seen so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// All that the filter lets through but for its status.
+    pub counts: HeartbeatCounts,
+    /// How many rows there are in all.
+    pub total: usize,
+    /// The rows in each group.
+    pub groups: BTreeMap<Option<String>, GroupCount>,
+    /// The tags that there are, with the number of heartbeats that have them; no new one after [`NAMES_MAX`].
+    pub tags: BTreeMap<String, usize>,
+    /// The same of hosts.
+    pub hosts: BTreeMap<String, usize>,
+    rows: Vec<Row>,
+}
+
+/// What is counted of a group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GroupCount {
+    /// Its rows.
+    pub rows: usize,
+    /// Those of them that are down.
+    pub down: usize,
+}
+
+impl View<'_> {
+    /// Looks at the heartbeats after `after` by slug, a turn's number of them, and says where to go on.
+    pub fn survey(&self, wanted: &Wanted, after: Option<&str>, survey: &mut Survey) -> Option<Slug> {
+        let q = wanted.filter.q.as_deref().map(str::to_lowercase);
+        let mut living = self.machine.state.living_after(after).peekable();
+        let mut looked = 0;
+        while let Some(beat) = living.next() {
+            looked += 1;
+            self.look_at(beat, wanted, q.as_deref(), survey);
+            if looked == LOOK && living.peek().is_some() {
+                return Some(beat.heartbeat.slug.clone());
+            }
+        }
+        None
+    }
+
+    fn look_at(&self, beat: &Beat, wanted: &Wanted, q: Option<&str>, survey: &mut Survey) {
+        let heartbeat = &beat.heartbeat;
+        for tag in &heartbeat.tags {
+            count(&mut survey.tags, tag);
+        }
+        if let Some(host) = &heartbeat.host {
+            count(&mut survey.hosts, host);
+        }
+        if wanted.source.is_some_and(|source| source != beat.source) || !wanted.filter.names(q, beat) {
+            return;
+        }
+        let status = self.status(beat);
+        survey.counts.add(status, !beat.open_runs.is_empty());
+        if wanted.filter.status.is_some_and(|only| only != status) {
+            return;
+        }
+        let key = self.key(beat, status, wanted.order);
+        let row = |group| Row { group, slug: heartbeat.slug.clone(), key: key.clone() };
+        let down = status == Status::Down;
+        match wanted.grouping {
+            None => survey.take(wanted, row(None), down),
+            Some(Grouping::Host) => survey.take(wanted, row(heartbeat.host.clone()), down),
+            Some(Grouping::Tag) if heartbeat.tags.is_empty() => survey.take(wanted, row(None), down),
+            Some(Grouping::Tag) => {
+                for tag in &heartbeat.tags {
+                    survey.take(wanted, row(Some(tag.clone())), down);
+                }
+            }
+        }
+    }
+
+    fn key(&self, beat: &Beat, status: Status, order: Order) -> Key {
+        let instant = |at: Option<Timestamp>| at.map_or(Key::Nothing, |at| Key::Number(at.as_millis()));
+        let by = self.machine.state.core.hearing.stepped() - beat.stepped;
+        match order {
+            Order::Slug => Key::Number(0),
+            Order::Name => Key::Text(beat.heartbeat.name.to_lowercase()),
+            Order::Status => Key::Number(urgency(status)),
+            Order::LastPing => beat.last_ping.map_or(Key::Nothing, |at| Key::Number(-(at + by).as_millis())),
+            Order::NextDue if beat.heartbeat.timing.interval().is_some() => {
+                instant(beat.due.map(|due| due + by))
+            }
+            Order::NextDue => instant(beat.due),
+            Order::Duration => beat.last_duration.map_or(Key::Nothing, |took| Key::Number(-took.as_millis())),
+        }
+    }
+}
+
+/// What needs somebody comes first.
+fn urgency(status: Status) -> i64 {
+    match status {
+        Status::Down => 0,
+        Status::Late => 1,
+        Status::New => 2,
+        Status::Up => 3,
+        Status::Paused => 4,
+    }
+}
+
+fn count(names: &mut BTreeMap<String, usize>, name: &str) {
+    if let Some(known) = names.get_mut(name) {
+        *known += 1;
+    } else if names.len() < NAMES_MAX {
+        names.insert(name.to_owned(), 1);
+    }
+}
+
+impl Survey {
+    fn take(&mut self, wanted: &Wanted, row: Row, down: bool) {
+        self.total += 1;
+        if wanted.grouping.is_some() {
+            let known = self.groups.get_mut(&row.group);
+            if let Some(group) = known {
+                group.add(down);
+            } else if self.groups.len() < NAMES_MAX {
+                self.groups.entry(row.group.clone()).or_default().add(down);
+            }
+        }
+        self.rows.push(row);
+        if self.rows.len() >= 2 * wanted.rows.max(1) + LOOK {
+            self.cut(wanted);
+        }
+    }
+
+    /// Keeps the first rows only, in no order.
+    fn cut(&mut self, wanted: &Wanted) {
+        if wanted.rows < self.rows.len() {
+            self.rows.select_nth_unstable_by(wanted.rows, |one, other| wanted.compare(one, other));
+            self.rows.truncate(wanted.rows);
+        }
+    }
+
+    /// The first rows, in order.
+    pub fn first_rows(&mut self, wanted: &Wanted) -> Vec<Row> {
+        self.cut(wanted);
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.sort_unstable_by(|one, other| wanted.compare(one, other));
+        rows
+    }
+}
+
+impl GroupCount {
+    fn add(&mut self, down: bool) {
+        self.rows += 1;
+        self.down += usize::from(down);
+    }
+}
+
+impl Wanted {
+    fn compare(&self, one: &Row, other: &Row) -> Ordering {
+        let turned = |order: Ordering| if self.reversed { order.reverse() } else { order };
+        let last = |missing: bool, other: bool| missing.cmp(&other);
+        let by_key = match (&one.key, &other.key) {
+            (Key::Nothing, _) | (_, Key::Nothing) => last(one.key == Key::Nothing, other.key == Key::Nothing),
+            (one, other) => turned(one.cmp(other)),
+        };
+        let by_slug = one.slug.as_str().cmp(other.slug.as_str());
+        let by_slug = if self.order == Order::Slug { turned(by_slug) } else { by_slug };
+        last(one.group.is_none(), other.group.is_none())
+            .then_with(|| one.group.cmp(&other.group))
+            .then(by_key)
+            .then(by_slug)
+    }
+}
