@@ -17,6 +17,7 @@ mod bad_input;
 mod client;
 mod command_line;
 mod delivery;
+mod events;
 mod explain;
 mod floods;
 mod full_disk;

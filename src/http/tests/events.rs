@@ -77,8 +77,12 @@ impl Reader {
         }
     }
 
-    /// The next event; none when the stream has ended.
+    /// The next event; none when the stream has ended. Comments do not put off for ever that none comes.
     pub(super) async fn next(&mut self) -> Option<Said> {
+        soon(self.next_said()).await
+    }
+
+    async fn next_said(&mut self) -> Option<Said> {
         loop {
             let block = self.block().await?;
             let field =
