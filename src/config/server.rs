@@ -16,13 +16,14 @@ use crate::model::settings::Settings;
 use crate::model::text;
 use crate::model::time::Span;
 
-pub(super) const SERVER: [&str; 9] = [
+pub(super) const SERVER: [&str; 10] = [
     "listen",
     "base_url",
     "ping_key",
     "trusted_proxies",
     "body_limit",
     "max_connections",
+    "metrics_heartbeats",
     "alive_url",
     "status_pages",
     "api_keys",
@@ -62,6 +63,9 @@ pub(super) fn server(reader: &mut Reader<'_>, section: Option<&Section<'_>>) -> 
         max_connections: get("max_connections")
             .and_then(|item| item.integer(reader, 1..=1_000_000))
             .unwrap_or(1_024),
+        metrics_heartbeats: get("metrics_heartbeats")
+            .and_then(|item| item.integer(reader, 0..=1_000_000))
+            .unwrap_or(1_000),
         alive_url: get("alive_url").and_then(|item| web_address(reader, &item)),
         status_pages: get("status_pages").map(|item| status_pages(reader, &item)).unwrap_or_default(),
         api_keys: get("api_keys").map(|item| api_keys(reader, &item)).unwrap_or_default(),

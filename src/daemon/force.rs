@@ -89,6 +89,7 @@ fn http_settings(
         status_pages: server.status_pages.iter().cloned().collect(),
         trusted_proxies: server.trusted_proxies.clone(),
         body_limit: server.body_limit as usize,
+        metrics_heartbeats: server.metrics_heartbeats as usize,
         api_keys: server.api_keys.clone(),
         channels: config.channels.keys().cloned().collect(),
         zones: timezones.zones.clone(),

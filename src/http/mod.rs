@@ -10,9 +10,11 @@ mod form;
 mod health;
 mod listen;
 mod markup;
+mod metrics;
 mod origin;
 mod page;
 mod path;
+mod patience;
 mod ping;
 mod rejection;
 pub mod seam;
@@ -20,12 +22,14 @@ mod seats;
 pub mod serve;
 mod session;
 mod status;
+mod streams;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use ipnet::IpNet;
 use serde::Serialize;
@@ -38,6 +42,7 @@ use crate::config::ApiKey;
 use crate::http::badge::{Lately, Shown};
 use crate::http::seam::Engine;
 use crate::http::serve::Listener;
+use crate::http::streams::Streams;
 use crate::model::channel::ChannelName;
 use crate::model::schedule::Zones;
 use crate::model::time::Timestamp;
@@ -57,6 +62,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Bytes of a ping's body that are kept.
     pub body_limit: usize,
+    /// Up to so many heartbeats the metrics have numbers for each.
+    pub metrics_heartbeats: usize,
     /// Without any, only this machine may use the API.
     pub api_keys: Vec<ApiKey>,
     /// The channels that a heartbeat may name.
@@ -116,11 +123,15 @@ pub struct Door<E> {
     config: watch::Receiver<ConfigHealth>,
     /// Since when requests are answered.
     opened: std::time::Instant,
+    /// Connections that are open.
+    connections: AtomicUsize,
     /// Pings that outlive their connection each hold a receiver, so the end of them can be awaited.
     pending: watch::Sender<()>,
     /// Badges and status pages of the last moment.
     badges: Lately<Shown>,
     pages: Lately<bytes::Bytes>,
+    /// Answers without an end.
+    streams: Streams,
 }
 
 impl<E: Engine> Door<E> {
@@ -131,8 +142,9 @@ impl<E: Engine> Door<E> {
         config: watch::Receiver<ConfigHealth>,
     ) -> Arc<Self> {
         let opened = std::time::Instant::now();
-        let (badges, pages) = (Lately::default(), Lately::default());
-        Arc::new(Self { engine, settings, config, opened, pending: watch::Sender::new(()), badges, pages })
+        let (connections, pending) = (AtomicUsize::new(0), watch::Sender::new(()));
+        let (badges, pages, streams) = (Lately::default(), Lately::default(), Streams::new());
+        Arc::new(Self { engine, settings, config, opened, connections, pending, badges, pages, streams })
     }
 
     fn settings(&self) -> Arc<HttpSettings> {
@@ -140,7 +152,7 @@ impl<E: Engine> Door<E> {
     }
 }
 
-/// Answers requests until `stop`, then lets those under way end, and then the pings whose clients have
+/// Answers requests until `stop`, then ends the streams, lets requests under way end, and then the pings whose clients have
 /// gone: their bodies are cut off, so they wait for nothing but the engine. Each 5 s at most.
 pub async fn serve<E: Engine>(
     listeners: Vec<Listener>,
@@ -148,7 +160,12 @@ pub async fn serve<E: Engine>(
     max_connections: usize,
     stop: impl Future<Output = ()>,
 ) {
-    serve::run(listeners, warp::service(routes(&door)), max_connections, stop).await;
+    door.streams.leave_room(max_connections);
+    let stop = async {
+        stop.await;
+        door.streams.end();
+    };
+    serve::run(listeners, warp::service(routes(&door)), max_connections, &door.connections, stop).await;
     if timeout(serve::STOP_LIMIT, door.pending.closed()).await.is_err() {
         tracing::warn!("pings still waited for the engine when the daemon stopped; they were not answered");
     }
@@ -162,6 +179,8 @@ fn routes<E: Engine>(
         .or(api::routes(Arc::clone(door)))
         .unify()
         .or(health::routes(Arc::clone(door)))
+        .unify()
+        .or(metrics::routes(Arc::clone(door)))
         .unify()
         .or(page::login::routes(Arc::clone(door)))
         .unify()
@@ -185,6 +204,7 @@ impl HttpSettings {
             status_pages: BTreeSet::new(),
             trusted_proxies: Vec::new(),
             body_limit: 10_000,
+            metrics_heartbeats: 1_000,
             api_keys: Vec::new(),
             channels: [ChannelName::new("ops")].into(),
             zones: Zones::bundled(),

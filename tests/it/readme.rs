@@ -168,6 +168,7 @@ fn no_marked_block_of_the_readme_is_left_out() {
         "cron-pipestatus",
         "cron-plain",
         "cron-start",
+        "events",
         "explain",
         "heartbeat-add",
         "journal-attempts",
@@ -444,6 +445,29 @@ fn the_calls_of_the_api_answer_as_the_readme_says() {
     assert_eq!(lines[7], counts);
     let ready: Value = serde_json::from_str(&lines[8..].concat()).unwrap();
     assert_eq!((&ready["ready"], &ready["config"]["ok"]), (&json!(true), &json!(true)));
+}
+
+#[test]
+fn the_events_of_the_page_show_as_it_says() {
+    let machine = Machine::start();
+    let follower = Process::spawn(&mut machine.command("bash", &["-c", &machine.block("events")]));
+    let shows = |words: &[&str]| {
+        wait_until(LIMIT, &format!("{words:?} show: {}", follower.stderr()), || {
+            let text = follower.stdout();
+            let lines: Vec<_> = text.lines().filter_map(|line| line.split_once(' ')).collect();
+            lines.iter().all(|(at, _)| at.starts_with("20"))
+                && lines.iter().map(|(_, rest)| *rest).eq(words.iter().copied())
+        });
+    };
+    shows(&["hello null"]);
+    assert_eq!(machine.bash(&format!("curl -fsS {}/3", machine.ping_url())).stdout, "OK");
+    shows(&[
+        "hello null",
+        "ping backup",
+        "incident.opened backup",
+        "delivery.queued backup",
+        "delivery.attempted backup",
+    ]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn an_empty_file_is_a_config_with_the_built_in_values() {
     assert_eq!(config.server.listen, [Listen::Tcp("127.0.0.1:8080".parse().unwrap())]);
     assert_eq!(config.server.base_url, "http://127.0.0.1:8080");
     assert_eq!((config.server.body_limit, config.server.max_connections), (10_000, 1_024));
+    assert_eq!(config.server.metrics_heartbeats, 1_000);
     assert_eq!(config.state.dir, Path::new("/etc/overdue/state"));
     assert_eq!(config.channels.values().collect::<Vec<_>>(), [&ChannelConfig::Log]);
     assert!(config.heartbeats.is_empty() && config.warnings.is_empty());

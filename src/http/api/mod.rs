@@ -5,6 +5,7 @@ mod badges;
 mod changes;
 mod deliveries;
 mod draft;
+mod events;
 mod fields;
 mod heartbeats;
 mod history;
@@ -101,10 +102,15 @@ async fn answer<E: Engine>(
         (["deliveries", id, "retry"], Method::POST) => deliveries::retry(door, id, request).await,
         (["channels", name, "test"], Method::POST) => deliveries::test(door, name, request).await,
         (["deliveries", _, "retry"] | ["channels", _, "test"], _) => Err(Failure::method("POST")),
-        (["incidents" | "summary" | "badges" | "openapi.json" | "deliveries"] | ["deliveries", _], _) => {
+        (
+            ["incidents" | "summary" | "events" | "badges" | "openapi.json" | "deliveries"]
+            | ["deliveries", _],
+            _,
+        ) => {
             only_reading(method)?;
             match path[..] {
                 ["incidents"] => incidents::list(door, request).await,
+                ["events"] => events::follow(door, request).await,
                 ["badges"] => badges::show(door, &settings, request).await,
                 ["summary"] => summary::summary(door, request).await,
                 ["deliveries", id] => deliveries::one(door, id, request).await,
