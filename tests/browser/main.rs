@@ -13,6 +13,7 @@ mod client;
 mod harness;
 mod live;
 mod looking;
+mod pages;
 #[allow(dead_code, reason = "shared with the tests of the daemon")]
 #[path = "../it/receiver.rs"]
 mod receiver;
