@@ -98,6 +98,8 @@ pub struct Server {
     pub metrics_heartbeats: u32,
     /// Called every minute while all is well.
     pub alive_url: Option<Secret>,
+    /// Tags that everybody may see a page of who has its address.
+    pub status_pages: Vec<String>,
     /// Who may use the API.
     pub api_keys: Vec<ApiKey>,
 }

@@ -86,6 +86,7 @@ fn http_settings(
         base_url: server.base_url.clone(),
         ping_key: ping_key(config, own_ping_key).to_owned(),
         server_key,
+        status_pages: server.status_pages.iter().cloned().collect(),
         trusted_proxies: server.trusted_proxies.clone(),
         body_limit: server.body_limit as usize,
         metrics_heartbeats: server.metrics_heartbeats as usize,

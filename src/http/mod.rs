@@ -4,11 +4,11 @@
 
 mod api;
 mod auth;
+mod badge;
 mod body;
 mod form;
 mod health;
 mod listen;
-mod login;
 mod markup;
 mod metrics;
 mod origin;
@@ -21,6 +21,7 @@ pub mod seam;
 mod seats;
 pub mod serve;
 mod session;
+mod status;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use utoipa::ToSchema;
 use warp::Filter;
 
 use crate::config::ApiKey;
+use crate::http::badge::{Lately, Shown};
 use crate::http::seam::Engine;
 use crate::http::serve::Listener;
 use crate::http::streams::Streams;
@@ -54,6 +56,8 @@ pub struct HttpSettings {
     pub ping_key: String,
     /// What sessions and the addresses of badges are made from. A secret.
     pub server_key: [u8; 32],
+    /// The tags that everybody may see a page of who has its address.
+    pub status_pages: BTreeSet<String>,
     /// From these addresses `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Bytes of a ping's body that are kept.
@@ -125,6 +129,9 @@ pub struct Door<E> {
     pending: watch::Sender<()>,
     /// Answers without an end.
     streams: Streams,
+    /// Badges and status pages of the last moment.
+    badges: Lately<Shown>,
+    pages: Lately<bytes::Bytes>,
 }
 
 impl<E: Engine> Door<E> {
@@ -136,8 +143,8 @@ impl<E: Engine> Door<E> {
     ) -> Arc<Self> {
         let opened = std::time::Instant::now();
         let (connections, pending) = (AtomicUsize::new(0), watch::Sender::new(()));
-        let streams = Streams::new();
-        Arc::new(Self { engine, settings, config, opened, connections, pending, streams })
+        let (badges, pages, streams) = (Lately::default(), Lately::default(), Streams::new());
+        Arc::new(Self { engine, settings, config, opened, connections, pending, streams, badges, pages })
     }
 
     fn settings(&self) -> Arc<HttpSettings> {
@@ -175,9 +182,13 @@ fn routes<E: Engine>(
         .unify()
         .or(metrics::routes(Arc::clone(door)))
         .unify()
-        .or(login::routes(Arc::clone(door)))
+        .or(page::login::routes(Arc::clone(door)))
         .unify()
         .or(page::routes(Arc::clone(door)))
+        .unify()
+        .or(badge::routes(Arc::clone(door)))
+        .unify()
+        .or(status::routes(Arc::clone(door)))
         .unify()
         .recover(rejection::recover)
         .unify()
@@ -190,6 +201,7 @@ impl HttpSettings {
             base_url: "http://127.0.0.1:8080".to_owned(),
             ping_key: "a-ping-key-of-many-letters".to_owned(),
             server_key: [7; 32],
+            status_pages: BTreeSet::new(),
             trusted_proxies: Vec::new(),
             body_limit: 10_000,
             metrics_heartbeats: 1_000,

@@ -139,7 +139,8 @@ async fn a_keyboard_is_enough() {
     body.send_keys("\u{E004}").await.unwrap();
     let focused = "return document.activeElement.textContent.trim();";
     assert_eq!(browser.evaluate(focused).await, json!("Skip to the content"));
-    let visible = "const box = document.activeElement.getBoundingClientRect(); return box.left >= 0 && box.width > 0;";
+    let visible =
+        "const box = document.activeElement.getBoundingClientRect(); return box.left >= 0 && box.width > 0;";
     assert_eq!(browser.evaluate(visible).await, json!(true), "what has the focus is seen");
     browser.find(".skip").await.send_keys("\u{E007}").await.unwrap();
     assert_eq!(browser.evaluate("return document.activeElement.id;").await, json!("main"));

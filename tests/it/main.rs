@@ -14,6 +14,7 @@ mod api_deliveries;
 mod api_hostile;
 mod api_state;
 mod bad_input;
+mod badges;
 mod client;
 mod command_line;
 mod delivery;

@@ -132,6 +132,34 @@ fn what_is_rarely_wanted_is_warned_of() {
 }
 
 #[test]
+fn a_status_page_of_a_tag_that_no_heartbeat_has_is_warned_of() {
+    let config = config(
+        "[server]\nstatus_pages = [\"db\", \"dbs\", \"shop\", \"none\"]\n[defaults]\nchannels = [\"log\"]\ntags = [\"shop\"]\n\
+         [heartbeats.a]\ninterval = \"1h\"\n[heartbeats.b]\ninterval = \"1h\"\ntags = [\"db\", \"x\"]\n",
+    );
+    assert_eq!(config.server.status_pages, ["db", "dbs", "shop", "none"]);
+    let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    let what = "status_pages names the tag";
+    let [first, second] = &warnings[..] else { panic!("{warnings:?}") };
+    assert!(
+        first.contains(&format!(":2:23: {what} \"dbs\", which no heartbeat of the config has")),
+        "{first}"
+    );
+    assert!(first.contains("did you mean \"db\"?"), "{first}");
+    assert!(second.contains(&format!(":2:38: {what} \"none\", which no heartbeat")), "{second}");
+    for (list, what) in [
+        ("[\"a\", \"a\"]", "status_pages names \"a\" twice"),
+        ("[\" \"]", "status_pages holds an empty text"),
+        ("\"a\"", "status_pages must be a list of tags"),
+        ("[\"a\\nb\"]", "a tag must be one line"),
+    ] {
+        let text = format!("[server]\nstatus_pages = {list}\n");
+        let problems = Memory::default().file(MAIN, &text).read_config().unwrap_err();
+        assert!(problems[0].to_string().contains(what), "{problems:?}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_a_problem_with_its_name() {
     let problems = Memory::default().read_config().unwrap_err();
     assert!(problems[0].to_string().starts_with("/etc/overdue/config.toml:1:1: the config cannot be read:"));

@@ -6,6 +6,7 @@ mod address;
 mod assets;
 mod frame;
 mod home;
+pub(crate) mod login;
 mod query;
 mod strip;
 mod times;
@@ -23,9 +24,9 @@ use crate::engine::handle::Refused;
 use crate::http::Door;
 use crate::http::auth::{Facts, only_reading, visit};
 use crate::http::listen::{AbsoluteForm, Peer};
-use crate::http::login::turned_away;
 use crate::http::page::address::Address;
 use crate::http::page::frame::Frame;
+use crate::http::page::login::turned_away;
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod badges;
 mod connections;
 mod events;
 mod manage;

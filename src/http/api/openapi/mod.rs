@@ -12,7 +12,7 @@ use warp::reply::Response;
 
 use crate::http::HttpSettings;
 use crate::http::api::request::Request;
-use crate::http::api::{changes, deliveries, events, heartbeats, history, incidents, summary};
+use crate::http::api::{badges, changes, deliveries, events, heartbeats, history, incidents, summary};
 use crate::http::health;
 use crate::http::metrics;
 use crate::http::rejection::{ErrorBody, Failure, json_response};
@@ -49,6 +49,7 @@ pub(super) use heartbeat::{HeartbeatPatch, NewHeartbeat, WholeHeartbeat};
         deliveries::test,
         events::follow,
         summary::summary,
+        badges::show,
         describe,
         health::alive,
         health::readiness,
