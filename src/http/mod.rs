@@ -127,11 +127,11 @@ pub struct Door<E> {
     connections: AtomicUsize,
     /// Pings that outlive their connection each hold a receiver, so the end of them can be awaited.
     pending: watch::Sender<()>,
+    /// Answers without an end.
+    streams: Streams,
     /// Badges and status pages of the last moment.
     badges: Lately<Shown>,
     pages: Lately<bytes::Bytes>,
-    /// Answers without an end.
-    streams: Streams,
 }
 
 impl<E: Engine> Door<E> {
@@ -144,7 +144,7 @@ impl<E: Engine> Door<E> {
         let opened = std::time::Instant::now();
         let (connections, pending) = (AtomicUsize::new(0), watch::Sender::new(()));
         let (badges, pages, streams) = (Lately::default(), Lately::default(), Streams::new());
-        Arc::new(Self { engine, settings, config, opened, connections, pending, badges, pages, streams })
+        Arc::new(Self { engine, settings, config, opened, connections, pending, streams, badges, pages })
     }
 
     fn settings(&self) -> Arc<HttpSettings> {

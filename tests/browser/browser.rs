@@ -12,6 +12,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::harness::{Daemon, LIMIT, Process, free_port};
 
+/// The HTTP client wants to know who would encrypt, though nothing here is encrypted.
+static PROVIDER: OnceLock<()> = OnceLock::new();
+
 /// Browsers that run at the same time: each wants a core.
 static SEATS: Semaphore = Semaphore::const_new(2);
 
@@ -45,8 +48,6 @@ impl Browser {
 
     pub(crate) async fn with(daemon: &Daemon, setup: Setup) -> Self {
         let seat = SEATS.acquire().await.unwrap();
-        static PROVIDER: OnceLock<()> = OnceLock::new();
-        // The HTTP client wants to know who would encrypt, though nothing here is encrypted.
         PROVIDER.get_or_init(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let port = free_port();
         let mut command = Command::new("chromedriver");

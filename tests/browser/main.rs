@@ -2,6 +2,7 @@
 //! without JavaScript. Needs chromium, chromedriver and axe-core (`tests/run` installs them), and fails without.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it runs programs")]
 #![allow(clippy::unwrap_used, reason = "a test says by its panic where it failed")]
+#![allow(clippy::format_push_string, reason = "speed is no matter here")]
 
 mod browser;
 #[allow(dead_code, reason = "shared with the tests of the daemon")]
@@ -12,6 +13,7 @@ mod client;
 mod harness;
 mod live;
 mod looking;
+mod pages;
 #[allow(dead_code, reason = "shared with the tests of the daemon")]
 #[path = "../it/receiver.rs"]
 mod receiver;

@@ -156,10 +156,12 @@ async fn show<E: Engine>(door: &Door<E>, status: StatusCode, id: DeliveryId) -> 
     Ok(json_response(status, &found.ok_or_else(no_such_delivery)?))
 }
 
-fn delivery_id(text: &str) -> Result<DeliveryId, Failure> {
+/// Which delivery a path names.
+pub(in crate::http) fn delivery_id(text: &str) -> Result<DeliveryId, Failure> {
     parse_uuid(text).map(DeliveryId).ok_or_else(no_such_delivery)
 }
 
-fn no_such_delivery() -> Failure {
+/// What is said of one that is not known.
+pub(in crate::http) fn no_such_delivery() -> Failure {
     Failure::not_found("There is no delivery of this id; of those that ended the last 1,000 are kept.")
 }

@@ -8,6 +8,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
+use crate::http::ConfigHealth;
 use crate::machine::view::{HeartbeatCounts, Reading, Waiting};
 use crate::model::time::Timestamp;
 
@@ -39,6 +40,18 @@ pub(super) struct ConfigNumbers {
     pub(super) loaded_at: Timestamp,
     pub(super) problems: usize,
     pub(super) warnings: usize,
+}
+
+impl ConfigNumbers {
+    /// Of how it stands now.
+    pub(super) fn of(config: &ConfigHealth) -> Self {
+        Self {
+            ok: config.ok,
+            loaded_at: config.loaded_at,
+            problems: config.problems.len(),
+            warnings: config.warnings.len(),
+        }
+    }
 }
 
 /// About how many bytes the text of one heartbeat has, and of everything else.

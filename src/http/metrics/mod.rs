@@ -69,12 +69,14 @@ async fn answer<E: Engine>(
     peer: Option<Peer>,
     absolute: Option<AbsoluteForm>,
 ) -> Result<Response, Failure> {
+    // Before the settings: a config that is said to be in force is then what the rest is told by.
+    let config = ConfigNumbers::of(&door.config.borrow());
     let settings = door.settings();
     decide(&settings, Facts { method, headers, absolute: absolute.as_ref(), peer }, door.engine.now())?;
     only_reading(method)?;
     let form = Form::wanted(headers);
     let turn = TURN.acquire().await.map_err(|_| Refused::Stopped)?;
-    let numbers = gather(door, settings.metrics_heartbeats).await?;
+    let numbers = gather(door, config, settings.metrics_heartbeats).await?;
     let measures = door.engine.measures();
     let long = numbers.shown() >= LONG;
     let write = move || {
@@ -90,7 +92,7 @@ async fn answer<E: Engine>(
 }
 
 /// Asks for everything that is not measured as it happens.
-async fn gather<E: Engine>(door: &Door<E>, limit: usize) -> Result<Numbers, Refused> {
+async fn gather<E: Engine>(door: &Door<E>, config: ConfigNumbers, limit: usize) -> Result<Numbers, Refused> {
     let asked = door.engine.ask(|view| (view.standings(), view.living(), view.waiting()));
     let (standings, living, waiting) = asked.await?;
     let each = living <= limit && limit > 0;
@@ -108,13 +110,6 @@ async fn gather<E: Engine>(door: &Door<E>, limit: usize) -> Result<Numbers, Refu
             break;
         }
     }
-    let config = door.config.borrow();
-    let config = ConfigNumbers {
-        ok: config.ok,
-        loaded_at: config.loaded_at,
-        problems: config.problems.len(),
-        warnings: config.warnings.len(),
-    };
     Ok(Numbers {
         began_at: standings.began_at.unwrap_or_else(|| door.engine.now()),
         heartbeats,

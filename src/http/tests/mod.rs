@@ -7,6 +7,7 @@ mod connections;
 mod events;
 mod manage;
 mod metrics;
+mod page;
 mod pings;
 mod streams;
 
