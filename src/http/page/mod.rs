@@ -9,6 +9,7 @@ mod chart;
 mod frame;
 mod heartbeat;
 mod home;
+pub(crate) mod login;
 mod query;
 mod strip;
 #[cfg(test)]
@@ -35,9 +36,9 @@ use crate::http::Door;
 use crate::http::auth::{Facts, reads, visit};
 use crate::http::form::Form;
 use crate::http::listen::{AbsoluteForm, Peer};
-use crate::http::login::turned_away;
 use crate::http::page::address::Address;
 use crate::http::page::frame::Frame;
+use crate::http::page::login::turned_away;
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 
