@@ -1,10 +1,12 @@
 //! A config in force: what each part of the daemon is handed of it, at the start and on every reload.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::config::change::Outline;
 use crate::config::problem::Problem;
 use crate::config::secret::Secret;
 use crate::daemon::timezones::TimeZones;
@@ -21,22 +23,34 @@ pub(super) struct InForce {
     /// The ping key of the state folder, when the config has none.
     own_ping_key: String,
     timezones: TimeZones,
+    /// The config that the daemon started with.
+    started_with: Outline,
+    /// Where it was read.
+    path: Arc<str>,
 }
 
 impl InForce {
-    pub(super) fn new(config: &Config, own_ping_key: String, timezones: TimeZones) -> Self {
+    pub(super) fn new(config: &Config, path: &Path, own_ping_key: String, timezones: TimeZones) -> Self {
+        let path: Arc<str> = path.display().to_string().into();
         Self {
-            http: watch::Sender::new(Arc::new(http_settings(config, &own_ping_key, &timezones))),
+            http: watch::Sender::new(Arc::new(http_settings(config, &path, &own_ping_key, &timezones))),
             targets: watch::Sender::new(Arc::new(config.channels.clone())),
             alive_url: watch::Sender::new(config.server.alive_url.clone()),
             own_ping_key,
             timezones,
+            started_with: Outline::of(config),
+            path,
         }
     }
 
     /// The namespace of the state folder's own ping key, when that is the one in use.
     pub(super) fn own_namespace(&self, config: &Config) -> Option<uuid::Uuid> {
         config.server.ping_key.is_none().then(|| namespace(&self.own_ping_key))
+    }
+
+    /// What of a config waits for a restart, since the daemon started with something else.
+    pub(super) fn needs_restart(&self, config: &Config) -> Vec<&'static str> {
+        self.started_with.change(&Outline::of(config)).needs_restart
     }
 
     /// What the machine takes of a config.
@@ -54,7 +68,8 @@ impl InForce {
 
     /// Hands the rest of a config to those who watch for it.
     pub(super) fn put(&self, config: &Config) {
-        self.http.send_replace(Arc::new(http_settings(config, &self.own_ping_key, &self.timezones)));
+        let settings = http_settings(config, &self.path, &self.own_ping_key, &self.timezones);
+        self.http.send_replace(Arc::new(settings));
         self.targets.send_replace(Arc::new(config.channels.clone()));
         self.alive_url.send_if_modified(|before| {
             let now = config.server.alive_url.clone();
@@ -69,7 +84,12 @@ fn ping_key<'a>(config: &'a Config, own: &'a str) -> &'a str {
     config.server.ping_key.as_ref().map_or(own, Secret::expose)
 }
 
-fn http_settings(config: &Config, own_ping_key: &str, timezones: &TimeZones) -> HttpSettings {
+fn http_settings(
+    config: &Config,
+    path: &Arc<str>,
+    own_ping_key: &str,
+    timezones: &TimeZones,
+) -> HttpSettings {
     let server = &config.server;
     HttpSettings {
         base_url: server.base_url.clone(),
@@ -80,5 +100,7 @@ fn http_settings(config: &Config, own_ping_key: &str, timezones: &TimeZones) -> 
         channels: config.channels.keys().cloned().collect(),
         zones: timezones.zones.clone(),
         timezones: timezones.data.clone(),
+        shown: config.shown().into(),
+        path: Arc::clone(path),
     }
 }

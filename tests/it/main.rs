@@ -16,6 +16,7 @@ mod api_state;
 mod bad_input;
 mod client;
 mod command_line;
+mod config_page;
 mod delivery;
 mod explain;
 mod floods;

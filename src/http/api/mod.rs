@@ -2,16 +2,16 @@
 //! answers; what a heartbeat is and does is decided elsewhere.
 
 mod changes;
-mod deliveries;
+pub(in crate::http) mod deliveries;
 mod draft;
 mod fields;
 mod heartbeats;
 mod history;
-mod incidents;
+pub(in crate::http) mod incidents;
 mod keys;
 mod openapi;
 mod pages;
-mod request;
+pub(in crate::http) mod request;
 mod slug;
 mod summary;
 

@@ -6,6 +6,12 @@
 pub(super) enum Address {
     /// All heartbeats.
     Home,
+    /// Incidents of all heartbeats.
+    Incidents,
+    /// Deliveries.
+    Deliveries,
+    /// The config in force, and how the daemon fares.
+    Config,
     /// A style sheet, a script, an icon.
     Asset(String),
 }
@@ -16,6 +22,9 @@ impl Address {
         let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
         Some(match parts[..] {
             [""] => Self::Home,
+            ["incidents"] => Self::Incidents,
+            ["deliveries"] => Self::Deliveries,
+            ["config"] => Self::Config,
             ["favicon.svg"] => Self::Asset("favicon.svg".to_owned()),
             ["assets", name] => Self::Asset(name.to_owned()),
             _ => return None,
@@ -25,7 +34,7 @@ impl Address {
     /// The way from there to the first page.
     pub(super) fn root(&self) -> &'static str {
         match self {
-            Self::Home => "./",
+            Self::Home | Self::Incidents | Self::Deliveries | Self::Config => "./",
             Self::Asset(_) => "../",
         }
     }
@@ -38,6 +47,9 @@ mod tests {
     #[test]
     fn every_place_is_found_and_nothing_else() {
         assert_eq!(Address::parse("/"), Some(Address::Home));
+        assert_eq!(Address::parse("/incidents"), Some(Address::Incidents));
+        assert_eq!(Address::parse("/deliveries"), Some(Address::Deliveries));
+        assert_eq!(Address::parse("/config"), Some(Address::Config));
         assert_eq!(Address::parse("/assets/page.css"), Some(Address::Asset("page.css".to_owned())));
         for elsewhere in ["", "*", "//", "/assets", "/assets/", "/assets/a/b", "/api/v1", "/ping/x"] {
             assert!(

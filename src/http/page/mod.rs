@@ -4,8 +4,12 @@
 
 mod address;
 mod assets;
+mod config;
+mod deliveries;
 mod frame;
 mod home;
+mod incidents;
+mod list;
 mod query;
 mod strip;
 mod times;
@@ -84,6 +88,9 @@ async fn answer<E: Engine>(
     let visitor = visitor(&settings, request)?;
     match address {
         Address::Home => home::answer(door, visitor, &request.query).await,
+        Address::Incidents => incidents::answer(door, visitor, &request.query).await,
+        Address::Deliveries => deliveries::answer(door, visitor, &request.query).await,
+        Address::Config => config::answer(door, visitor, &request.query).await,
         Address::Asset(_) => Err(Failure::not_found("There is nothing at this address.")),
     }
 }
