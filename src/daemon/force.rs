@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::config::change::Outline;
 use crate::config::problem::Problem;
 use crate::config::secret::Secret;
+use crate::daemon::recovery::OwnKeys;
 use crate::daemon::timezones::TimeZones;
 use crate::deliver::Targets;
 use crate::http::HttpSettings;
@@ -22,6 +23,8 @@ pub(super) struct InForce {
     pub(super) alive_url: watch::Sender<Option<Secret>>,
     /// The ping key of the state folder, when the config has none.
     own_ping_key: String,
+    /// What sessions and the addresses of badges are made from.
+    server_key: [u8; 32],
     timezones: TimeZones,
     /// The config that the daemon started with.
     started_with: Outline,
@@ -30,13 +33,16 @@ pub(super) struct InForce {
 }
 
 impl InForce {
-    pub(super) fn new(config: &Config, path: &Path, own_ping_key: String, timezones: TimeZones) -> Self {
+    pub(super) fn new(config: &Config, path: &Path, own: OwnKeys, timezones: TimeZones) -> Self {
+        let OwnKeys { ping: own_ping_key, server: server_key } = own;
         let path: Arc<str> = path.display().to_string().into();
+        let http = http_settings(config, &path, (&own_ping_key, server_key), &timezones);
         Self {
-            http: watch::Sender::new(Arc::new(http_settings(config, &path, &own_ping_key, &timezones))),
+            http: watch::Sender::new(Arc::new(http)),
             targets: watch::Sender::new(Arc::new(config.channels.clone())),
             alive_url: watch::Sender::new(config.server.alive_url.clone()),
             own_ping_key,
+            server_key,
             timezones,
             started_with: Outline::of(config),
             path,
@@ -68,8 +74,9 @@ impl InForce {
 
     /// Hands the rest of a config to those who watch for it.
     pub(super) fn put(&self, config: &Config) {
-        let settings = http_settings(config, &self.path, &self.own_ping_key, &self.timezones);
-        self.http.send_replace(Arc::new(settings));
+        let own = (self.own_ping_key.as_str(), self.server_key);
+        let http = http_settings(config, &self.path, own, &self.timezones);
+        self.http.send_replace(Arc::new(http));
         self.targets.send_replace(Arc::new(config.channels.clone()));
         self.alive_url.send_if_modified(|before| {
             let now = config.server.alive_url.clone();
@@ -87,13 +94,14 @@ fn ping_key<'a>(config: &'a Config, own: &'a str) -> &'a str {
 fn http_settings(
     config: &Config,
     path: &Arc<str>,
-    own_ping_key: &str,
+    (own_ping_key, server_key): (&str, [u8; 32]),
     timezones: &TimeZones,
 ) -> HttpSettings {
     let server = &config.server;
     HttpSettings {
         base_url: server.base_url.clone(),
         ping_key: ping_key(config, own_ping_key).to_owned(),
+        server_key,
         trusted_proxies: server.trusted_proxies.clone(),
         body_limit: server.body_limit as usize,
         api_keys: server.api_keys.clone(),

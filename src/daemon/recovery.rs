@@ -1,4 +1,4 @@
-//! From the state folder to a state: the lock, the snapshot, the records after it, and the ping key that
+//! From the state folder to a state: the lock, the snapshot, the records after it, and the keys that
 //! the daemon made for itself.
 
 use std::fs::{File, OpenOptions};
@@ -6,6 +6,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
+
+use sha2::{Digest, Sha256};
 
 use crate::config;
 use crate::daemon::Failure;
@@ -138,42 +140,60 @@ impl Building {
     }
 }
 
-/// The ping key that is kept in the state folder; made when there is none yet.
-pub(super) fn ping_key(folder: &StateFolder) -> Result<String, Failure> {
-    let path = folder.path().join("ping_key");
-    let failed = |source: io::Error| {
-        Failure::StateFolder(format!(
-            "{}: {source}. Check who owns the file, or set server.ping_key",
-            path.display()
-        ))
+/// The keys that the daemon made for itself.
+pub(super) struct OwnKeys {
+    /// Ping URLs are derived from it when the config has none.
+    pub(super) ping: String,
+    /// Sessions and the addresses of badges are made from it.
+    pub(super) server: [u8; 32],
+}
+
+/// The keys that are kept in the state folder; made when there are none yet.
+pub(super) fn own_keys(folder: &StateFolder) -> Result<OwnKeys, Failure> {
+    let failed = |name: &str, source: io::Error, hint: &str| {
+        let path = folder.path().join(name);
+        Failure::StateFolder(format!("{}: {source}. Check who owns the file{hint}", path.display()))
     };
+    let ping =
+        own_key(folder, "ping_key").map_err(|error| failed("ping_key", error, ", or set server.ping_key"))?;
+    let server = match own_key(folder, "server_key") {
+        Ok(key) => key,
+        Err(error) if is_passing(&error) => {
+            tracing::error!(%error, "state folder {}: server_key cannot be written now, so sessions and the \
+                addresses of badges end with this process. Free some room", folder.path().display());
+            new_key()
+        }
+        Err(error) => return Err(failed("server_key", error, ", or remove it: then another is made")),
+    };
+    Ok(OwnKeys { ping, server: Sha256::digest(server).into() })
+}
+
+fn new_key() -> String {
+    format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
+}
+
+/// The key in one file of the state folder; made when there is none yet.
+fn own_key(folder: &StateFolder, name: &str) -> io::Result<String> {
+    let path = folder.path().join(name);
     match File::open(&path) {
         Ok(mut file) => {
             let mut key = String::new();
-            file.read_to_string(&mut key).map_err(failed)?;
+            file.read_to_string(&mut key)?;
             let key = key.trim_end().to_owned();
-            if key.is_empty() {
-                return Err(failed(io::Error::other("it is empty")));
-            }
-            Ok(key)
+            if key.is_empty() { Err(io::Error::other("it is empty")) } else { Ok(key) }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+            let key = new_key();
             // Whole or not at all: half a key would be another key.
             let temporary = path.with_extension("tmp");
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&temporary)
-                .map_err(failed)?;
-            writeln!(file, "{key}").and_then(|()| file.sync_all()).map_err(failed)?;
-            std::fs::rename(&temporary, &path).map_err(failed)?;
-            folder.sync().map_err(failed)?;
+            let mut file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            writeln!(file, "{key}").and_then(|()| file.sync_all())?;
+            std::fs::rename(&temporary, &path)?;
+            folder.sync()?;
             Ok(key)
         }
-        Err(error) => Err(failed(error)),
+        Err(error) => Err(error),
     }
 }
 
@@ -206,15 +226,24 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_key_is_made_once_and_kept() {
+    fn the_keys_are_made_once_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         let folder = StateFolder::open(dir.path()).unwrap();
-        let key = ping_key(&folder).unwrap();
-        assert_eq!(key.len(), 64);
-        assert_eq!(ping_key(&folder).unwrap(), key);
-        let mode = std::os::unix::fs::PermissionsExt::mode(
-            &std::fs::metadata(dir.path().join("ping_key")).unwrap().permissions(),
-        );
-        assert_eq!(mode & 0o777, 0o600);
+        let (first, again) = (own_keys(&folder).unwrap(), own_keys(&folder).unwrap());
+        assert_eq!((&first.ping, first.server), (&again.ping, again.server));
+        let text = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(first.ping, text("ping_key").trim_end());
+        for name in ["ping_key", "server_key"] {
+            assert_eq!(text(name).len(), 65, "64 hex digits and the end of the line");
+            let permissions = std::fs::metadata(dir.path().join(name)).unwrap().permissions();
+            assert_eq!(std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777, 0o600);
+        }
+        assert_ne!(text("ping_key"), text("server_key"));
+        std::fs::remove_file(dir.path().join("server_key")).unwrap();
+        let third = own_keys(&folder).unwrap();
+        assert!(third.ping == first.ping && third.server != first.server);
+        std::fs::write(dir.path().join("server_key"), "\n").unwrap();
+        let Err(Failure::StateFolder(error)) = own_keys(&folder) else { panic!("an empty key was taken") };
+        assert!(error.contains("server_key: it is empty. Check who owns the file, or remove it"), "{error}");
     }
 }

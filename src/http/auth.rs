@@ -1,5 +1,6 @@
-//! Who may use the API: one pure decision from the settings and what is known of a request. It knows
-//! keys, roles and where a request came from; it must never know what the request is about.
+//! Who may use the API and see the page: one pure decision each from the settings and what is known of a
+//! request. It knows keys, sessions, roles and where a request came from; it must never know what the request
+//! is about.
 
 use std::net::IpAddr;
 
@@ -13,6 +14,8 @@ use crate::http::HttpSettings;
 use crate::http::body;
 use crate::http::listen::{AbsoluteForm, Listening, Peer};
 use crate::http::rejection::Failure;
+use crate::http::session;
+use crate::model::time::Timestamp;
 
 /// What is known of a request.
 #[derive(Debug, Clone, Copy)]
@@ -34,28 +37,140 @@ const KEY_PART: usize = 16;
 const SET_A_KEY: &str = "To use the API from elsewhere, add a [[server.api_keys]] table with a name, a key \
      and a role to the config, and send the key as \"Authorization: Bearer KEY\".";
 
-/// Says whether the request may be answered, and as whom.
-pub(crate) fn decide(settings: &HttpSettings, facts: Facts<'_>) -> Result<Role, Failure> {
+/// Says whether a request to the API may be answered, and as whom. A key that is sent counts alone; without
+/// one, the session of the page may read.
+pub(crate) fn decide(settings: &HttpSettings, facts: Facts<'_>, now: Timestamp) -> Result<Role, Failure> {
     refuse_other_sites(settings, facts)?;
     if settings.api_keys.is_empty() {
-        return keyless(settings, facts).map(|()| Role::Write);
-    }
-    let role = match presented(facts.headers) {
-        None => {
-            return Err(unauthorized(
-                "This needs an API key: send it as \"Authorization: Bearer KEY\" or \"X-Api-Key: KEY\".",
+        keyless(settings, facts)?;
+        // A form of a foreign page can send anything but this type without being asked first.
+        if body::announced(facts.headers) && !is_json(facts.headers) {
+            return Err(forbidden(
+                "Without API keys a body is taken only as \"Content-Type: application/json\" (curl: --json).",
             ));
         }
-        Some(key) => role_of(&settings.api_keys, key)
-            .ok_or_else(|| unauthorized("No API key of the config matches the one that was sent."))?,
+        return Ok(Role::Write);
+    }
+    let Some(key) = presented(facts.headers) else {
+        let session = session::find(&settings.server_key, &settings.api_keys, facts.headers, now);
+        let session = session.ok_or_else(|| {
+            unauthorized(
+                "This needs an API key: send it as \"Authorization: Bearer KEY\" or \"X-Api-Key: KEY\".",
+            )
+        })?;
+        if !reads(facts.method) {
+            return Err(forbidden(
+                "By the page's session the API may only be read. To change something by it, send an API key \
+                 as \"Authorization: Bearer KEY\".",
+            ));
+        }
+        return Ok(session.role);
     };
-    let needed = if reads(facts.method) { Role::Read } else { Role::Write };
+    may(facts.method, by_key(settings, key)?)
+}
+
+/// Someone who may see the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Visitor {
+    /// What they may see and do.
+    pub role: Role,
+    /// What every form that is made for them carries.
+    pub csrf: String,
+    /// Whether they have a session that they can end.
+    pub signed_in: bool,
+}
+
+impl Visitor {
+    /// Refuses a form that was not made for this visitor.
+    pub(crate) fn sent(&self, csrf: &str) -> Result<(), Failure> {
+        if bool::from(self.csrf.as_bytes().ct_eq(csrf.as_bytes())) {
+            return Ok(());
+        }
+        Err(forbidden(
+            "This form is not of your session any more. Load the page again, and send it from there.",
+        ))
+    }
+}
+
+/// Why a visit to the page is not answered with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Turned {
+    /// They have to sign in, or their browser kept the session back since a link of another site led here.
+    Login,
+    /// They are refused.
+    Failure(Failure),
+}
+
+impl From<Failure> for Turned {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// Says whether the page may be shown, or what its forms wish be done, and for whom. Whatever changes something
+/// must carry the visitor's token too: see [`Visitor::sent`].
+pub(crate) fn visit(settings: &HttpSettings, facts: Facts<'_>, now: Timestamp) -> Result<Visitor, Turned> {
+    let visitor = visitor(settings, facts, now)?;
+    may(facts.method, visitor.role)?;
+    Ok(visitor)
+}
+
+/// The same without a look at what the role allows.
+pub(crate) fn visitor(settings: &HttpSettings, facts: Facts<'_>, now: Timestamp) -> Result<Visitor, Turned> {
+    if !follows_link(facts) {
+        refuse_other_sites(settings, facts)?;
+    }
+    if body::announced(facts.headers) && !is_form(facts.headers) {
+        return Err(forbidden("The page takes only its own forms.").into());
+    }
+    let find = || session::find(&settings.server_key, &settings.api_keys, facts.headers, now);
+    let (role, session) = match presented(facts.headers) {
+        _ if settings.api_keys.is_empty() => (keyless(settings, facts).map(|()| Role::Write)?, None),
+        Some(key) => (by_key(settings, key)?, None),
+        None => find().map(|session| (session.role, Some(session))).ok_or(Turned::Login)?,
+    };
+    let csrf = session::csrf(&settings.server_key, session.as_ref());
+    Ok(Visitor { role, csrf, signed_in: session.is_some() })
+}
+
+/// Whether a person followed a link of another site, from a chat or an e-mail: a whole page is loaded into a
+/// tab, which the other site can neither read nor frame.
+fn follows_link(facts: Facts<'_>) -> bool {
+    let is = |name: &str, wanted: &str| {
+        let mut values = facts.headers.get_all(name).iter();
+        values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(wanted.as_bytes()))
+            && values.next().is_none()
+    };
+    reads(facts.method)
+        && is("sec-fetch-site", "cross-site")
+        && is("sec-fetch-mode", "navigate")
+        && is("sec-fetch-dest", "document")
+        && !facts.headers.contains_key(ORIGIN)
+}
+
+/// The key of the config that was sent in a form.
+pub(crate) fn key_of<'k>(keys: &'k [ApiKey], presented: &[u8]) -> Option<&'k ApiKey> {
+    let hash: [u8; 32] = Sha256::digest(presented).into();
+    // Every key is compared, whatever the others gave, so that the time tells nothing.
+    let mut found = 0_u64;
+    for (place, key) in (1..).zip(keys) {
+        let same: Choice = key.hash.ct_eq(&hash);
+        found.conditional_assign(&place, same);
+    }
+    keys.get(usize::try_from(found.checked_sub(1)?).ok()?)
+}
+
+fn by_key(settings: &HttpSettings, key: &[u8]) -> Result<Role, Failure> {
+    let key = key_of(&settings.api_keys, key);
+    key.map(|key| key.role)
+        .ok_or_else(|| unauthorized("No API key of the config matches the one that was sent."))
+}
+
+/// Refuses what the role does not allow.
+fn may(method: &Method, role: Role) -> Result<Role, Failure> {
+    let needed = if reads(method) { Role::Read } else { Role::Write };
     if role < needed {
-        return Err(Failure::new(
-            StatusCode::FORBIDDEN,
-            "forbidden",
-            "This API key may only read. Use one whose role is \"write\".",
-        ));
+        return Err(forbidden("This API key may only read. Use one whose role is \"write\"."));
     }
     Ok(role)
 }
@@ -98,24 +213,8 @@ fn presented(headers: &HeaderMap) -> Option<&[u8]> {
     bearer.or_else(|| headers.get("x-api-key").map(|value| value.as_bytes().trim_ascii()))
 }
 
-/// The role of the key that matches. Every key is compared, whatever the others gave, so that the time
-/// tells nothing.
-fn role_of(keys: &[ApiKey], presented: &[u8]) -> Option<Role> {
-    let hash: [u8; 32] = Sha256::digest(presented).into();
-    let mut found = 0_u8;
-    for key in keys {
-        let same: Choice = key.hash.ct_eq(&hash);
-        found.conditional_assign(&(1 + key.role as u8), same);
-    }
-    match found {
-        0 => None,
-        1 => Some(Role::Read),
-        _ => Some(Role::Write),
-    }
-}
-
 /// A page of another site may make a browser send requests: none is answered, key or not.
-fn refuse_other_sites(settings: &HttpSettings, facts: Facts<'_>) -> Result<(), Failure> {
+pub(crate) fn refuse_other_sites(settings: &HttpSettings, facts: Facts<'_>) -> Result<(), Failure> {
     let cross = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"cross-site");
     if facts.headers.get_all("sec-fetch-site").iter().any(cross) {
         return Err(forbidden("A page of another site asked for this (Sec-Fetch-Site: cross-site)."));
@@ -187,12 +286,6 @@ fn keyless(settings: &HttpSettings, facts: Facts<'_>) -> Result<(), Failure> {
             "Without API keys the API answers no proxy, and this request has the header {name}. {SET_A_KEY}"
         )));
     }
-    // A form of a foreign page can send anything but this type without being asked first.
-    if body::announced(facts.headers) && !is_json(facts.headers) {
-        return Err(forbidden(
-            "Without API keys a body is taken only as \"Content-Type: application/json\" (curl: --json).",
-        ));
-    }
     Ok(())
 }
 
@@ -208,10 +301,19 @@ fn proxied(headers: &HeaderMap) -> Option<&str> {
 
 /// Whether the one content type is JSON.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    is_of_type(headers, "application/json")
+}
+
+/// Whether the one content type is that of the page's forms.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    is_of_type(headers, "application/x-www-form-urlencoded")
+}
+
+fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(first), None) = (types.next(), types.next()) else { return false };
     let essence = first.as_bytes().split(|&c| c == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    essence.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes())
 }
 
 /// Whether `host` or `host:port` names this machine itself.

@@ -50,7 +50,7 @@ async fn ready<E: Engine>(
 ) -> Result<Response, Failure> {
     only_reading(method)?;
     let facts = Facts { method, headers, absolute: absolute.as_ref(), peer };
-    let insider = decide(&door.settings(), facts).is_ok();
+    let insider = decide(&door.settings(), facts, door.engine.now()).is_ok();
     let turns = matches!(timeout(LOOP_LIMIT, door.engine.turn()).await, Ok(Ok(())));
     let config = door.config.borrow().clone();
     let broken = door.engine.journal().borrow().error.clone();

@@ -5,8 +5,11 @@
 mod api;
 mod auth;
 mod body;
+mod form;
 mod health;
 mod listen;
+mod login;
+mod markup;
 mod origin;
 mod page;
 mod path;
@@ -15,6 +18,7 @@ mod rejection;
 pub mod seam;
 mod seats;
 pub mod serve;
+mod session;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +47,8 @@ pub struct HttpSettings {
     pub base_url: String,
     /// The namespace of slug pings. A secret.
     pub ping_key: String,
+    /// What sessions and the addresses of badges are made from. A secret.
+    pub server_key: [u8; 32],
     /// From these addresses `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Bytes of a ping's body that are kept.
@@ -155,6 +161,8 @@ fn routes<E: Engine>(
         .unify()
         .or(health::routes(Arc::clone(door)))
         .unify()
+        .or(login::routes(Arc::clone(door)))
+        .unify()
         .or(page::routes(Arc::clone(door)))
         .unify()
         .recover(rejection::recover)
@@ -167,6 +175,7 @@ impl HttpSettings {
         Self {
             base_url: "http://127.0.0.1:8080".to_owned(),
             ping_key: "a-ping-key-of-many-letters".to_owned(),
+            server_key: [7; 32],
             trusted_proxies: Vec::new(),
             body_limit: 10_000,
             api_keys: Vec::new(),

@@ -67,7 +67,8 @@ async fn answer<E: Engine>(
 ) -> Result<Response, Failure> {
     let settings = door.settings();
     let Request { method, absolute, headers, peer, .. } = request;
-    let role = decide(&settings, Facts { method, headers, absolute: absolute.as_ref(), peer: *peer })?;
+    let facts = Facts { method, headers, absolute: absolute.as_ref(), peer: *peer };
+    let role = decide(&settings, facts, door.engine.now())?;
     let path = path.strip_suffix('/').unwrap_or(path);
     // `%61` and `a` are one address.
     let path =

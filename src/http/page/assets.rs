@@ -33,7 +33,7 @@ pub(super) fn answer(name: &str, query: &[(String, String)]) -> Result<Response,
         "favicon.svg" => dressed(icon(open(query)).into(), "image/svg+xml"),
         _ => return Err(Failure::not_found("There is nothing at this address.")),
     };
-    let dated = query.iter().any(|(name, value)| name == "v" && *value == format!("{VERSION:x}"));
+    let dated = query.iter().any(|(name, value)| name == "v" && *value == VERSION.to_string());
     let keep = if dated { "public, max-age=31536000, immutable" } else { "no-cache" };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(keep));
     Ok(response)

@@ -1,8 +1,10 @@
 //! What stands around every page: title, icon, navigation, what is wrong with the daemon itself, and who looks.
+#![allow(dead_code, reason = "the pages that follow use all of it")]
 
 use crate::config::Role;
 use crate::engine::handle::Refused;
 use crate::http::Door;
+use crate::http::auth::Visitor;
 use crate::http::page::assets::VERSION;
 use crate::http::page::times::{Told, exact, next, past};
 use crate::http::seam::Engine;
@@ -10,17 +12,6 @@ use crate::model::time::Timestamp;
 
 /// Problems of the config that are named above a page; the rest is on the config's.
 const PROBLEMS: usize = 3;
-
-/// Who looks at the page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Visitor {
-    /// What they may do.
-    pub(super) role: Role,
-    /// What a form must bring, so that no other site can send it.
-    pub(super) csrf: String,
-    /// Whether they gave a key, and may take it back.
-    pub(super) signed_in: bool,
-}
 
 /// Which entry of the navigation is shown as the one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +48,11 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    /// The version of the program.
+    pub(super) const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    /// What makes the address of a file new when the file is.
+    pub(super) const FILES: u64 = VERSION;
+
     /// Around a page for somebody who may see it.
     pub(super) async fn of<E: Engine>(
         door: &Door<E>,
@@ -111,11 +107,6 @@ impl Frame {
         self.open.unwrap_or(0)
     }
 
-    /// What makes the address of a file new when the file is.
-    pub(super) fn files(&self) -> String {
-        format!("{VERSION:x}")
-    }
-
     /// Whether this entry of the navigation is the one.
     pub(super) fn is_at(&self, word: &str) -> bool {
         word == match self.here {
@@ -140,11 +131,6 @@ impl Frame {
     /// When that will be.
     pub(super) fn next(&self, at: Timestamp) -> Told {
         next(at, self.now)
-    }
-
-    /// The version of the program.
-    pub(super) fn version(&self) -> &'static str {
-        env!("CARGO_PKG_VERSION")
     }
 
     /// Whether whoever looks may change something.

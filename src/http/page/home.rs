@@ -6,7 +6,8 @@ use warp::reply::Response;
 
 use crate::engine::handle::Refused;
 use crate::http::Door;
-use crate::http::page::frame::{Frame, Here, Visitor};
+use crate::http::auth::Visitor;
+use crate::http::page::frame::{Frame, Here};
 use crate::http::page::query::{ListQuery, ROWS};
 use crate::http::page::strip::{RUNS, Strip};
 use crate::http::page::times::{Told, lasted, next, past};
@@ -134,20 +135,18 @@ fn grouped(
 impl Home {
     /// Runs in a strip.
     const RUNS: usize = RUNS;
+    /// Title, class and order of the columns that can be sorted by.
+    const COLUMNS: [(&'static str, &'static str, Order); 5] = [
+        ("Status", "status", Order::Status),
+        ("Heartbeat", "name", Order::Name),
+        ("Last ping", "ping", Order::LastPing),
+        ("Next due", "due", Order::NextDue),
+        ("Took", "took", Order::Duration),
+    ];
 
     /// How many pages there are, one at least.
     fn pages(&self) -> usize {
         self.survey.total.div_ceil(ROWS).max(1)
-    }
-
-    fn columns(&self) -> [(&'static str, &'static str, Order); 5] {
-        [
-            ("Status", "status", Order::Status),
-            ("Heartbeat", "name", Order::Name),
-            ("Last ping", "ping", Order::LastPing),
-            ("Next due", "due", Order::NextDue),
-            ("Took", "took", Order::Duration),
-        ]
     }
 
     /// The statuses that there are to choose from, with their numbers.

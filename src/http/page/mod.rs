@@ -25,11 +25,11 @@ use warp::{Filter, Rejection};
 
 use crate::engine::handle::Refused;
 use crate::http::Door;
-use crate::http::HttpSettings;
-use crate::http::auth::{Facts, decide, only_reading};
+use crate::http::auth::{Facts, only_reading, visit};
 use crate::http::listen::{AbsoluteForm, Peer};
+use crate::http::login::turned_away;
 use crate::http::page::address::Address;
-use crate::http::page::frame::{Frame, Visitor};
+use crate::http::page::frame::Frame;
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 
@@ -43,25 +43,39 @@ pub(crate) fn routes<E: Engine>(
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
     warp::path::full()
         .and_then(|path: FullPath| async move {
-            Address::parse(path.as_str()).ok_or_else(warp::reject::not_found)
+            let address = Address::parse(path.as_str()).ok_or_else(warp::reject::not_found)?;
+            Ok::<_, Rejection>((address, path))
         })
+        .untuple_one()
         .and(warp::method())
         .and(warp::query::<Vec<(String, String)>>())
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<Peer>())
         .and(warp::ext::optional::<AbsoluteForm>())
-        .and_then(move |address, method, query, headers, peer, absolute| {
+        .and_then(move |place, path: FullPath, method, query: Vec<_>, headers, peer, absolute| {
             let door = Arc::clone(&door);
             async move {
-                let request = Request { method, query, headers, peer, absolute };
-                Ok::<_, Rejection>(respond(&door, &address, &request).await)
+                let address = whole(path.as_str(), &query);
+                let request = Request { method, address, query, headers, peer, absolute };
+                Ok::<_, Rejection>(respond(&door, &place, &request).await)
             }
         })
+}
+
+/// The path with its query.
+fn whole(path: &str, query: &[(String, String)]) -> String {
+    if query.is_empty() {
+        return path.to_owned();
+    }
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    format!("{path}?{query}")
 }
 
 /// The head of a request.
 struct Request {
     method: Method,
+    /// Its path and query, as they were sent.
+    address: String,
     query: Vec<(String, String)>,
     headers: HeaderMap,
     peer: Option<Peer>,
@@ -71,7 +85,7 @@ struct Request {
 async fn respond<E: Engine>(door: &Door<E>, address: &Address, request: &Request) -> Response {
     match answer(door, address, request).await {
         Ok(response) => response,
-        Err(failure) => refusal(door, address, &failure).await,
+        Err(failure) => refusal(door, address, &failure),
     }
 }
 
@@ -84,8 +98,12 @@ async fn answer<E: Engine>(
     if let Address::Asset(name) = address {
         return assets::answer(name, &request.query);
     }
-    let settings = door.settings();
-    let visitor = visitor(&settings, request)?;
+    let Request { method, headers, absolute, peer, .. } = request;
+    let facts = Facts { method, headers, absolute: absolute.as_ref(), peer: *peer };
+    let visitor = match visit(&door.settings(), facts, door.engine.now()) {
+        Ok(visitor) => visitor,
+        Err(turned) => return turned_away(turned, method, &request.address),
+    };
     match address {
         Address::Home => home::answer(door, visitor, &request.query).await,
         Address::Incidents => incidents::answer(door, visitor, &request.query).await,
@@ -93,12 +111,6 @@ async fn answer<E: Engine>(
         Address::Config => config::answer(door, visitor, &request.query).await,
         Address::Asset(_) => Err(Failure::not_found("There is nothing at this address.")),
     }
-}
-
-fn visitor(settings: &HttpSettings, request: &Request) -> Result<Visitor, Failure> {
-    let Request { method, headers, absolute, peer, .. } = request;
-    let role = decide(settings, Facts { method, headers, absolute: absolute.as_ref(), peer: *peer })?;
-    Ok(Visitor { role, csrf: String::new(), signed_in: false })
 }
 
 /// Why there is no page, as one.
@@ -109,7 +121,7 @@ struct Refusal<'a> {
     failure: &'a Failure,
 }
 
-async fn refusal<E: Engine>(door: &Door<E>, address: &Address, failure: &Failure) -> Response {
+fn refusal<E: Engine>(door: &Door<E>, address: &Address, failure: &Failure) -> Response {
     let title = failure.status.canonical_reason().unwrap_or("Error");
     let frame = Frame::outside(door, address.root(), title);
     let mut response = page(&Refusal { frame, failure });
@@ -147,7 +159,8 @@ fn dressed(body: bytes::Bytes, content_type: &'static str) -> Response {
         (CACHE_CONTROL, "no-store"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
-        (REFERRER_POLICY, "no-referrer"),
+        // None to other sites. Under `no-referrer` a browser would say `Origin: null` for the page's own forms.
+        (REFERRER_POLICY, "same-origin"),
         (http::header::CONTENT_SECURITY_POLICY, POLICY),
     ] {
         headers.insert(name, HeaderValue::from_static(value));

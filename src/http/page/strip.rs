@@ -49,15 +49,13 @@ impl Strip {
             match entry.run.outcome {
                 Some(Outcome::Success) => strip.good.push_str(&bar),
                 Some(Outcome::Failure) => {
-                    strip.bad.push_str(&bar);
-                    strip.bad.push_str(&format!("M{x} {}h4v3h-4z", HEIGHT - 3));
+                    strip.bad.extend([bar, format!("M{x} {}h4v3h-4z", HEIGHT - 3)]);
                 }
                 Some(Outcome::Overran) => {
-                    strip.overran.push_str(&bar);
-                    strip.overran.push_str(&format!("M{x} {HEIGHT}l2 -4l2 4z"));
+                    strip.overran.extend([bar, format!("M{x} {HEIGHT}l2 -4l2 4z")]);
                 }
                 Some(Outcome::Abandoned) => strip.abandoned.push_str(&bar),
-                None => strip.open.push_str(&format!("M{x} {}v-{room}h4v{room}z", HEIGHT - FOOT)),
+                None => strip.open.extend([format!("M{x} {}v-{room}h4v{room}z", HEIGHT - FOOT)]),
             }
         }
         strip

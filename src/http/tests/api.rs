@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 const LIST: &str = "/api/v1/heartbeats";
 
-fn keys(settings: &mut HttpSettings) {
+pub(super) fn keys(settings: &mut HttpSettings) {
     let key = |name: &str, key: &str, role| ApiKey {
         name: name.to_owned(),
         hash: Sha256::digest(key).into(),
@@ -73,7 +73,7 @@ async fn lists_go_page_by_page_in_the_order_of_slugs() {
 type Wrong = (&'static str, &'static str, &'static str, u16, &'static str, Option<&'static str>);
 
 const ERRORS: [Wrong; 43] = [
-    ("GET", "/", "", 404, "not_found", None),
+    ("GET", "/nothing", "", 404, "not_found", None),
     ("GET", "/api/v1/nothing", "", 404, "not_found", None),
     ("GET", "/api/v1/heartbeats/nobody", "", 404, "not_found", None),
     ("GET", "/api/v1/heartbeats/Not%20A%20Slug", "", 404, "not_found", None),

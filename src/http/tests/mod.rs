@@ -1,5 +1,6 @@
 //! The whole door over real sockets, in front of a real machine without a disk.
 
+mod access;
 mod api;
 mod connections;
 mod manage;

@@ -39,3 +39,4 @@ mod requests;
 mod retries;
 mod runs;
 mod steps;
+mod survey;

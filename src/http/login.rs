@@ -1,0 +1,217 @@
+//! Signing in and out of the page. It knows the form, the cookie and where to go afterwards; who may see what is
+//! decided in `auth`.
+
+use std::sync::Arc;
+
+use bytes::Buf;
+use futures_util::Stream;
+use http::header::{LOCATION, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use warp::reply::Response;
+use warp::{Filter, Rejection};
+
+use crate::http::Door;
+use crate::http::auth::{Facts, Turned, key_of, reads, refuse_other_sites, visitor};
+use crate::http::form::Form;
+use crate::http::listen::{AbsoluteForm, Peer};
+use crate::http::markup::{escape, page};
+use crate::http::rejection::Failure;
+use crate::http::seam::Engine;
+use crate::http::session;
+
+/// Bytes of an address that is gone to after signing in.
+const NEXT_MAX: usize = 2_000;
+
+/// The head of a request.
+struct Head {
+    method: Method,
+    headers: HeaderMap,
+    peer: Option<Peer>,
+    absolute: Option<AbsoluteForm>,
+}
+
+/// `/login` and `/logout`.
+pub(crate) fn routes<E: Engine>(
+    door: Arc<Door<E>>,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
+    let login = warp::path!("login").map(|| true);
+    let logout = warp::path!("logout").map(|| false);
+    login
+        .or(logout)
+        .unify()
+        .and(warp::method())
+        .and(warp::query::<Vec<(String, String)>>())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<Peer>())
+        .and(warp::ext::optional::<AbsoluteForm>())
+        .and(warp::body::stream())
+        .and_then(move |login, method, query: Vec<(String, String)>, headers, peer, absolute, stream| {
+            let door = Arc::clone(&door);
+            async move {
+                let head = Head { method, headers, peer, absolute };
+                let next = query.iter().find(|(name, _)| name == "next").map(|(_, next)| next.as_str());
+                let answered = match (login, &head.method) {
+                    (true, method) if reads(method) => show(&door, &head, next.unwrap_or("/")),
+                    (true, &Method::POST) => sign_in(&door, &head, stream).await,
+                    (false, &Method::POST) => sign_out(&door, &head, stream).await,
+                    (true, _) => Err(Failure::method("GET, HEAD, POST")),
+                    (false, _) => Err(Failure::method("POST")),
+                };
+                Ok::<_, Rejection>(answered?)
+            }
+        })
+}
+
+/// What someone is answered who is not shown the page at this path and query.
+pub(crate) fn turned_away(turned: Turned, method: &Method, path: &str) -> Result<Response, Failure> {
+    match turned {
+        Turned::Failure(failure) => Err(failure),
+        Turned::Login => Ok(page(StatusCode::UNAUTHORIZED, lead_on(if reads(method) { path } else { "/" }))),
+    }
+}
+
+impl Head {
+    fn facts(&self) -> Facts<'_> {
+        let Self { method, headers, peer, absolute } = self;
+        Facts { method, headers, absolute: absolute.as_ref(), peer: *peer }
+    }
+}
+
+fn show<E: Engine>(door: &Door<E>, head: &Head, next: &str) -> Result<Response, Failure> {
+    match visitor(&door.settings(), head.facts(), door.engine.now()) {
+        Ok(_) => Ok(see_other(next, None)),
+        Err(Turned::Login) => Ok(page(StatusCode::OK, form(next, false))),
+        Err(Turned::Failure(failure)) => Err(failure),
+    }
+}
+
+async fn sign_in<E, S, B, X>(door: &Door<E>, head: &Head, stream: S) -> Result<Response, Failure>
+where
+    E: Engine,
+    S: Stream<Item = Result<B, X>> + Send + 'static,
+    B: Buf + Send,
+    X: Send,
+{
+    // A foreign page must not sign anybody in either, as whom it likes.
+    refuse_other_sites(&door.settings(), head.facts())?;
+    let sent = Form::read(&head.headers, stream).await?;
+    let (settings, next) = (door.settings(), sent.get("next"));
+    if settings.api_keys.is_empty() {
+        // There is nothing to sign in to: the page says who may see it.
+        return Ok(see_other(next, None));
+    }
+    match key_of(&settings.api_keys, sent.get("key").trim().as_bytes()) {
+        None => Ok(page(StatusCode::UNAUTHORIZED, form(next, true))),
+        Some(key) => {
+            tracing::info!(key = key.name, role = ?key.role, "somebody signed in to the page");
+            let value = session::open(&settings.server_key, key, door.engine.now());
+            Ok(see_other(next, Some(session::set_cookie(&value, &settings.base_url))))
+        }
+    }
+}
+
+async fn sign_out<E, S, B, X>(door: &Door<E>, head: &Head, stream: S) -> Result<Response, Failure>
+where
+    E: Engine,
+    S: Stream<Item = Result<B, X>> + Send + 'static,
+    B: Buf + Send,
+    X: Send,
+{
+    let settings = door.settings();
+    let visitor = match visitor(&settings, head.facts(), door.engine.now()) {
+        Ok(visitor) => visitor,
+        // The session has ended already.
+        Err(Turned::Login) => return Ok(see_other("/login", None)),
+        Err(Turned::Failure(failure)) => return Err(failure),
+    };
+    visitor.sent(Form::read(&head.headers, stream).await?.get("csrf"))?;
+    Ok(see_other("/login", Some(session::set_cookie("", &settings.base_url))))
+}
+
+/// Leads on from `/login` or `/logout` to another page of ours. Said from here: a proxy may have put a path before
+/// all of ours.
+fn see_other(path: &str, cookie: Option<String>) -> Response {
+    let mut response = page(StatusCode::SEE_OTHER, String::new());
+    let headers = [(LOCATION, Some(format!(".{}", local(path)))), (SET_COOKIE, cookie)];
+    for (name, text) in headers.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+        match HeaderValue::from_str(&text) {
+            Ok(value) => drop(response.headers_mut().insert(name, value)),
+            Err(error) => tracing::error!(%error, %name, "a header could not be written"),
+        }
+    }
+    response
+}
+
+/// The address, if it is one of this page: a browser would take `//host` and `/\host`, also with a line break
+/// within, for another.
+fn local(next: &str) -> &str {
+    let plain = next.len() <= NEXT_MAX && next.bytes().all(|c| c.is_ascii_graphic());
+    let mut letters = next.bytes();
+    let ours = letters.next() == Some(b'/') && !matches!(letters.next(), Some(b'/' | b'\\'));
+    if plain && ours { next } else { "/" }
+}
+
+/// Leads to the form at once. A browser keeps a `SameSite=Strict` cookie back when a link of a chat or an
+/// e-mail leads here, and behind every redirect of that; from this page on it is within this site and sends it,
+/// so that whoever is signed in is led on to where the link went.
+fn lead_on(path: &str) -> String {
+    let depth = path.split('?').next().unwrap_or_default().matches('/').count().saturating_sub(1);
+    let next = utf8_percent_encode(local(path), NON_ALPHANUMERIC);
+    let address = format!("{}login?next={next}", "../".repeat(depth));
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Sign in: overdue</title>\
+         <meta http-equiv=\"refresh\" content=\"0; url={address}\"></head>\
+         <body><main><p><a href=\"{address}\">Sign in</a></p></main></body></html>\n"
+    )
+}
+
+fn form(next: &str, wrong: bool) -> String {
+    let wrong = if wrong { "<p role=\"alert\">No API key of the config is this one.</p>" } else { "" };
+    let next = escape(local(next));
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Sign in: overdue</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"></head><body><main><h1>Sign in</h1>{wrong}\
+         <form method=\"post\" action=\"login\"><input type=\"hidden\" name=\"next\" value=\"{next}\">\
+         <label for=\"key\">API key</label> <input id=\"key\" name=\"key\" type=\"password\" \
+         autocomplete=\"current-password\" required autofocus> <button>Sign in</button></form></main></body></html>\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn nobody_is_led_to_another_site(text in "(/|\\\\|\\.|\t|\n|evil\\.example|:|https|@|#|\\?|%2f|\\PC){0,8}") {
+            let here = url::Url::parse("http://here.example:8080/login").unwrap();
+            let answer = see_other(&text, None);
+            let location = answer.headers()[LOCATION].to_str().unwrap();
+            for led in [here.join(location).unwrap(), here.join(local(&text)).unwrap()] {
+                prop_assert_eq!(led.origin(), here.origin(), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_and_query_of_ours_is_kept() {
+        for kept in ["/", "/heartbeats/backup?x=%2F&y=//z", "/?status=down"] {
+            assert_eq!(local(kept), kept);
+        }
+        for other in
+            ["", "//evil.example", "/\\evil.example", "/\t/evil.example", "https://evil.example", "x"]
+        {
+            assert_eq!(local(other), "/", "{other}");
+        }
+        assert_eq!(local(&format!("/{}", "x".repeat(NEXT_MAX))), "/");
+        let html = lead_on("/heartbeats/backup?x='\"<&y=1");
+        assert!(
+            html.contains("url=../login?next=%2Fheartbeats%2Fbackup%3Fx%3D%27%22%3C%26y%3D1\""),
+            "{html}"
+        );
+        assert!(lead_on("/").contains("url=login?next=%2F\"") && lead_on("/?a=/b/c").contains("url=login?"));
+        assert!(form("/\"><b>'", false).contains("value=\"/&quot;&gt;&lt;b&gt;&#39;\""));
+    }
+}
