@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use crate::config::channel::{ChannelConfig, Webhook, WebhookMethod};
 use crate::config::duration::{write_size, write_span};
 use crate::config::{ApiKey, Config, Durability, Role, Server, StateConfig};
+use crate::model::channel::ChannelName;
 use crate::model::heartbeat::Defaults;
 use crate::model::ping::Method;
 use crate::model::schedule::expressions::Expressions;
@@ -88,7 +89,7 @@ fn defaults(text: &mut String, defaults: &Defaults) {
     put_list("tags", defaults.tags.as_ref().map(|tags| tags.iter().map(String::as_str).collect()));
     put_list("exclude", defaults.exclude.as_ref().map(|exclude| exclude.iter().collect()));
     let channels = defaults.channels.as_ref();
-    put_list("channels", channels.map(|channels| channels.iter().map(|name| name.as_str()).collect()));
+    put_list("channels", channels.map(|channels| channels.iter().map(ChannelName::as_str).collect()));
     let methods = defaults.methods.as_ref();
     put_list("methods", methods.map(|methods| methods.iter().copied().map(method).collect()));
     for (name, value) in [("host", &defaults.host), ("timezone", &defaults.timezone)] {

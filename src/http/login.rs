@@ -145,7 +145,7 @@ fn see_other(path: &str, cookie: Option<String>) -> Response {
 
 /// The address, if it is one of this page: a browser would take `//host` and `/\host`, also with a line break
 /// within, for another.
-fn local(next: &str) -> &str {
+pub(crate) fn local(next: &str) -> &str {
     let plain = next.len() <= NEXT_MAX && next.bytes().all(|c| c.is_ascii_graphic());
     let mut letters = next.bytes();
     let ours = letters.next() == Some(b'/') && !matches!(letters.next(), Some(b'/' | b'\\'));

@@ -282,11 +282,11 @@ impl Beat {
         self.incident.as_deref().into_iter().chain(resolved.map(Arc::as_ref))
     }
 
-    /// What a ping brought, while it is kept.
-    pub fn body_of(&self, number: u64) -> Option<&Body> {
+    /// A ping by its number, while it is kept.
+    pub fn ping(&self, number: u64) -> Option<&PingEntry> {
         let pings = &self.history.as_ref()?.pings;
         let place = pings.partition_point(|ping| ping.number < number);
-        pings.get(place).filter(|ping| ping.number == number)?.body.as_ref()
+        pings.get(place).filter(|ping| ping.number == number)
     }
 
     /// An ended run by its id.

@@ -226,7 +226,7 @@ async fn respond<E: Engine>(door: &Door<E>, reply: Reply) -> Result<Response, Fa
 }
 
 /// What a conflict is to those who ask.
-pub(super) fn refused(conflict: Conflict) -> Failure {
+pub(in crate::http) fn refused(conflict: Conflict) -> Failure {
     let failure = |status, code, message| Failure::new(status, code, message);
     let on = |field: &str, failure| Failure { field: Some(field.to_owned()), ..failure };
     let conflicts = StatusCode::CONFLICT;

@@ -147,7 +147,7 @@ pub(super) async fn test<E: Engine>(
 ) -> Result<Response, Failure> {
     request.parameters(&[])?;
     let reply = door.engine.request(Wish::Test { channel: ChannelName::new(name) }).await?;
-    queued(door, reply, || Failure::not_found("The config has no channel of this name.")).await
+    queued(door, reply, no_such_channel).await
 }
 
 async fn queued<E: Engine>(
@@ -179,10 +179,16 @@ async fn show<E: Engine>(door: &Door<E>, status: StatusCode, id: DeliveryId) -> 
     Ok(json_response(status, &found.ok_or_else(no_such_delivery)?))
 }
 
-fn delivery_id(text: &str) -> Result<DeliveryId, Failure> {
+/// Which delivery a path names.
+pub(in crate::http) fn delivery_id(text: &str) -> Result<DeliveryId, Failure> {
     parse_uuid(text).map(DeliveryId).ok_or_else(no_such_delivery)
 }
 
-fn no_such_delivery() -> Failure {
+/// What is said of one that is not known.
+pub(in crate::http) fn no_such_channel() -> Failure {
+    Failure::not_found("The config has no channel of this name.")
+}
+
+pub(in crate::http) fn no_such_delivery() -> Failure {
     Failure::not_found("There is no delivery of this id; of those that ended the last 1,000 are kept.")
 }

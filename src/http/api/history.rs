@@ -106,11 +106,13 @@ pub(super) async fn runs<E: Engine>(
     pages::answer(list.runs.len(), list).await
 }
 
-fn write_place(RunPlace { open, at, id: RunId(id) }: RunPlace) -> String {
+/// The cursor of a place.
+pub(in crate::http) fn write_place(RunPlace { open, at, id: RunId(id) }: RunPlace) -> String {
     format!("{}_{}", if open { "open" } else { "ended" }, write_instant(at, id))
 }
 
-fn read_place(text: &str) -> Option<RunPlace> {
+/// Reads what [`write_place`] wrote.
+pub(in crate::http) fn read_place(text: &str) -> Option<RunPlace> {
     let (state, rest) = text.split_once('_')?;
     let open = [("open", true), ("ended", false)].into_iter().find(|(word, _)| *word == state)?.1;
     let (at, id) = read_instant(rest)?;

@@ -6,11 +6,11 @@ pub(in crate::http) mod deliveries;
 mod draft;
 mod fields;
 mod heartbeats;
-mod history;
+pub(in crate::http) mod history;
 pub(in crate::http) mod incidents;
 mod keys;
 mod openapi;
-mod pages;
+pub(in crate::http) mod pages;
 pub(in crate::http) mod request;
 mod slug;
 mod summary;
@@ -26,6 +26,8 @@ use warp::{Filter, Rejection};
 use crate::config::Role;
 use crate::engine::handle::Refused;
 use crate::http::Door;
+pub(in crate::http) use crate::http::api::changes::refused;
+pub(in crate::http) use crate::http::api::deliveries::{delivery_id, no_such_channel, no_such_delivery};
 use crate::http::api::request::{Body, Request};
 use crate::http::auth::{Facts, decide, only_reading, without_key};
 use crate::http::listen::{AbsoluteForm, Peer};
@@ -119,7 +121,7 @@ fn nothing_here() -> Failure {
 }
 
 /// Which heartbeat a path names.
-fn target(name: &str) -> Result<Target, Failure> {
+pub(in crate::http) fn target(name: &str) -> Result<Target, Failure> {
     match parse_uuid(name) {
         Some(uuid) => Ok(Target::Uuid(uuid)),
         None => Slug::new(name).map(Target::Slug).map_err(|_| no_such_heartbeat()),
@@ -127,7 +129,7 @@ fn target(name: &str) -> Result<Target, Failure> {
 }
 
 /// The same as the engine's views take it.
-fn named(name: &str) -> Result<String, Failure> {
+pub(in crate::http) fn named(name: &str) -> Result<String, Failure> {
     Ok(match target(name)? {
         Target::Uuid(uuid) => uuid.to_string(),
         Target::Slug(slug) => slug.to_string(),
@@ -142,18 +144,18 @@ async fn slug_of<E: Engine>(door: &Door<E>, name: Option<&str>) -> Result<Option
     found.map(Some).ok_or_else(no_such_heartbeat)
 }
 
-fn no_such_heartbeat() -> Failure {
+pub(in crate::http) fn no_such_heartbeat() -> Failure {
     Failure::not_found("There is no heartbeat of this slug or UUID.")
 }
 
 /// An answer of the engine that is none to what it was asked.
-fn astray(reply: &Reply) -> Failure {
+pub(in crate::http) fn astray(reply: &Reply) -> Failure {
     tracing::error!(?reply, "a request to the API got an answer that is none to it");
     Refused::Stopped.into()
 }
 
 /// Without the secrets, for those who may only read.
-fn shown(mut heartbeat: HeartbeatView, role: Role) -> HeartbeatView {
+pub(in crate::http) fn shown(mut heartbeat: HeartbeatView, role: Role) -> HeartbeatView {
     if role == Role::Read {
         (heartbeat.uuid, heartbeat.ping_url) = (None, None);
     }

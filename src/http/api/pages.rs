@@ -21,7 +21,7 @@ const LONG: usize = 10;
 static WRITERS: Semaphore = Semaphore::const_new(2);
 
 /// Gathers a page of at most `limit` items, and says where the next one begins.
-pub(super) async fn gather<E, T, C>(
+pub(in crate::http) async fn gather<E, T, C>(
     engine: &E,
     limit: usize,
     mut from: Option<C>,

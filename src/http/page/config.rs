@@ -8,20 +8,20 @@ use askama::Template;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use warp::reply::Response;
 
-use crate::http::page::frame::{Frame, Here, Visitor};
+use crate::http::auth::Visitor;
+use crate::http::page::frame::{Frame, Here};
 use crate::http::page::home::survey;
-use crate::http::page::incidents::blindness;
-use crate::http::page::list::{At, ITEMS, Listed};
-use crate::http::page::written;
+use crate::http::page::list::{ITEMS, Listed};
+use crate::http::page::{words, written};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::http::{ConfigHealth, Door, HttpSettings, TimeZoneOrigin};
-use crate::machine::view::{Standings, TileView, Wanted};
+use crate::machine::view::{TileView, Wanted};
 use crate::model::ago::about;
 use crate::model::channel::ChannelName;
 use crate::model::heartbeat::Source;
 use crate::model::id::Slug;
-use crate::model::time::Span;
+use crate::model::time::{Span, Timestamp};
 
 #[derive(Template)]
 #[template(path = "config.html")]
@@ -31,8 +31,10 @@ struct Config {
     health: ConfigHealth,
     /// Why the journal cannot be written.
     journal: Option<String>,
-    standings: Standings,
+    began_at: Option<Timestamp>,
     running_for: Span,
+    /// When overdue could not hear, the newest first.
+    blind: Vec<String>,
     /// Heartbeats that the API declares: how many, and the first of them.
     by_api: usize,
     tiles: Vec<TileView>,
@@ -59,7 +61,8 @@ pub(super) async fn answer<E: Engine>(
         settings,
         health,
         journal,
-        standings,
+        blind: standings.blind.iter().map(|window| words::blind(*window)).collect(),
+        began_at: standings.began_at,
         running_for: Span::from_secs(running_for),
         by_api: by_api.total,
         tiles,

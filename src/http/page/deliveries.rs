@@ -7,10 +7,11 @@ use warp::reply::Response;
 
 use crate::http::Door;
 use crate::http::api::deliveries;
-use crate::http::page::frame::{Frame, Here, Visitor};
+use crate::http::auth::Visitor;
+use crate::http::page::frame::{Frame, Here};
 use crate::http::page::list::{At, ITEMS, Listed, named, tiles};
 use crate::http::page::times::lasted;
-use crate::http::page::written;
+use crate::http::page::{words, written};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::machine::view::{AttemptView, DeliveryCounts, DeliveryStatus, DeliveryView};
@@ -66,9 +67,15 @@ pub(super) async fn answer<E: Engine>(
 
 impl Deliveries {
     /// The statuses that there are to choose from, with their numbers.
-    fn tabs(&self) -> [(&'static str, u64); 3] {
-        let DeliveryCounts { waiting, delivered, given_up } = self.counts;
-        [("waiting", waiting), ("delivered", delivered), ("given_up", given_up)]
+    fn tabs(&self) -> [(&'static str, &'static str, u64); 3] {
+        deliveries::STATUSES.map(|(word, status)| {
+            let count = match status {
+                DeliveryStatus::Waiting => self.counts.waiting,
+                DeliveryStatus::Delivered => self.counts.delivered,
+                DeliveryStatus::GivenUp => self.counts.given_up,
+            };
+            (word, words::delivery(status), count)
+        })
     }
 
     /// Whether anything is left out.
@@ -91,19 +98,7 @@ impl Deliveries {
 
 impl Item {
     fn status(&self) -> &'static str {
-        let words = deliveries::STATUSES.iter().find(|(_, status)| *status == self.delivery.status);
-        words.map_or("", |(word, _)| word)
-    }
-
-    /// What it says.
-    fn says(&self) -> &'static str {
-        match self.delivery.event_type {
-            "incident.opened" => "an incident opened",
-            "incident.reminder" => "an incident goes on",
-            "incident.resolved" => "an incident was resolved",
-            "test" => "a test",
-            other => other,
-        }
+        words::delivery(self.delivery.status)
     }
 }
 

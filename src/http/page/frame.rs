@@ -14,6 +14,7 @@ use crate::model::time::Timestamp;
 const PROBLEMS: usize = 3;
 
 /// Which entry of the navigation is shown as the one.
+#[allow(dead_code, reason = "those pages are still to come")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Here {
     /// All heartbeats, or one.

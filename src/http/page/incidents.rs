@@ -7,15 +7,15 @@ use warp::reply::Response;
 
 use crate::http::Door;
 use crate::http::api::incidents;
-use crate::http::page::frame::{Frame, Here, Visitor};
+use crate::http::auth::Visitor;
+use crate::http::page::frame::{Frame, Here};
 use crate::http::page::list::{At, ITEMS, Listed, named, tiles};
-use crate::http::page::written;
+use crate::http::page::{words, written};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
-use crate::machine::view::{IncidentEntry, NoteView, TileView};
+use crate::machine::view::{IncidentEntry, TileView};
 use crate::model::ago::about;
 use crate::model::id::Slug;
-use crate::model::incident::{BlindWindow, Blindness, Cause, Reason};
 use crate::model::time::Timestamp;
 
 #[derive(Template)]
@@ -79,53 +79,15 @@ impl Item {
     }
 
     fn ended(&self) -> &'static str {
-        self.entry.incident.reason.map_or("", reason)
+        self.entry.incident.reason.map_or("", words::reason)
     }
 }
 
 /// Why it opened, as far as the incident itself says.
 fn cause(entry: &IncidentEntry) -> String {
-    match (entry.incident.cause, entry.due_at, entry.incident.exit_code) {
-        (Cause::Missed, Some(due), _) => {
-            format!("no ping came in time (due {} UTC)", due.to_jiff().strftime("%F %H:%M"))
-        }
-        (Cause::Missed, None, _) => "no ping came in time".to_owned(),
-        (Cause::Failed, _, Some(code)) => format!("failed with exit code {code}"),
-        (Cause::Failed, _, None) => "said that it failed".to_owned(),
-        (Cause::Overran, _, _) => "a run did not finish in time".to_owned(),
-    }
-}
-
-fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Ping => "a success came",
-        Reason::Paused => "it was paused",
-        Reason::Removed => "it was removed",
-    }
-}
-
-/// What kept overdue from hearing.
-pub(super) fn blindness(window: &BlindWindow) -> &'static str {
-    match window.why {
-        Blindness::NotRunning => "overdue was not running",
-        Blindness::Stalled => "overdue was stopped or starved",
-        Blindness::Suspended => "the machine slept",
-        Blindness::ClockStep => "the clock was set",
-    }
-}
-
-/// What happened, in words.
-fn told(note: &NoteView) -> String {
-    match (note.what, note.exit_code, note.periods, note.reason) {
-        ("opened", ..) => "opened".to_owned(),
-        ("failed", Some(code), ..) => format!("failed again, with exit code {code}"),
-        ("failed", ..) => "said again that it failed".to_owned(),
-        ("overran", ..) => "a run did not finish in time".to_owned(),
-        ("missed", _, Some(1), _) => "one more period passed without a ping".to_owned(),
-        ("missed", _, Some(periods), _) => format!("{periods} more periods passed without a ping"),
-        ("started", ..) => "a run started".to_owned(),
-        ("reminded", ..) => "a reminder was queued".to_owned(),
-        ("resolved", _, _, Some(why)) => format!("resolved: {}", reason(why)),
-        (what, ..) => what.to_owned(),
+    let cause = words::cause(&entry.incident);
+    match entry.due_at {
+        Some(due) => format!("{cause} (due {} UTC)", due.to_jiff().strftime("%F %H:%M")),
+        None => cause,
     }
 }

@@ -2,22 +2,33 @@
 //! reads addresses and forms, asks the engine and fills templates; what a heartbeat is and does is decided
 //! elsewhere.
 
+mod act;
 mod address;
 mod assets;
+mod chart;
 mod config;
 mod deliveries;
 mod frame;
+mod heartbeat;
 mod home;
 mod incidents;
 mod list;
 mod query;
 mod strip;
+#[cfg(test)]
+mod tests;
 mod times;
+mod uptime;
+mod words;
 
 use std::sync::Arc;
 
 use askama::Template;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use bytes::Buf;
+use futures_util::Stream;
+use http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::path::FullPath;
 use warp::reply::Response;
@@ -25,7 +36,8 @@ use warp::{Filter, Rejection};
 
 use crate::engine::handle::Refused;
 use crate::http::Door;
-use crate::http::auth::{Facts, only_reading, visit};
+use crate::http::auth::{Facts, reads, visit};
+use crate::http::form::Form;
 use crate::http::listen::{AbsoluteForm, Peer};
 use crate::http::login::turned_away;
 use crate::http::page::address::Address;
@@ -52,12 +64,13 @@ pub(crate) fn routes<E: Engine>(
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<Peer>())
         .and(warp::ext::optional::<AbsoluteForm>())
-        .and_then(move |place, path: FullPath, method, query: Vec<_>, headers, peer, absolute| {
+        .and(warp::body::stream())
+        .and_then(move |place, path: FullPath, method, query: Vec<_>, headers, peer, absolute, stream| {
             let door = Arc::clone(&door);
             async move {
                 let address = whole(path.as_str(), &query);
                 let request = Request { method, address, query, headers, peer, absolute };
-                Ok::<_, Rejection>(respond(&door, &place, &request).await)
+                Ok::<_, Rejection>(respond(&door, &place, &request, stream).await)
             }
         })
 }
@@ -82,23 +95,39 @@ struct Request {
     absolute: Option<AbsoluteForm>,
 }
 
-async fn respond<E: Engine>(door: &Door<E>, address: &Address, request: &Request) -> Response {
-    match answer(door, address, request).await {
+async fn respond<E, S, B, X>(door: &Door<E>, address: &Address, request: &Request, stream: S) -> Response
+where
+    E: Engine,
+    S: Stream<Item = Result<B, X>> + Send + 'static,
+    B: Buf + Send,
+    X: Send,
+{
+    match answer(door, address, request, stream).await {
         Ok(response) => response,
         Err(failure) => refusal(door, address, &failure),
     }
 }
 
-async fn answer<E: Engine>(
+async fn answer<E, S, B, X>(
     door: &Door<E>,
     address: &Address,
     request: &Request,
-) -> Result<Response, Failure> {
-    only_reading(&request.method)?;
+    stream: S,
+) -> Result<Response, Failure>
+where
+    E: Engine,
+    S: Stream<Item = Result<B, X>> + Send + 'static,
+    B: Buf + Send,
+    X: Send,
+{
+    let Request { method, headers, absolute, peer, .. } = request;
+    let acts = matches!(address, Address::Act(_));
+    if acts && *method != Method::POST || !acts && !reads(method) {
+        return Err(Failure::method(address.methods()));
+    }
     if let Address::Asset(name) = address {
         return assets::answer(name, &request.query);
     }
-    let Request { method, headers, absolute, peer, .. } = request;
     let facts = Facts { method, headers, absolute: absolute.as_ref(), peer: *peer };
     let visitor = match visit(&door.settings(), facts, door.engine.now()) {
         Ok(visitor) => visitor,
@@ -106,11 +135,29 @@ async fn answer<E: Engine>(
     };
     match address {
         Address::Home => home::answer(door, visitor, &request.query).await,
+        Address::Heartbeat(name) => heartbeat::answer(door, visitor, name, &request.query).await,
+        Address::Slashed(up, name) => Ok(see_other(&format!("{up}{name}"))),
+        Address::Act(act) => {
+            let form = Form::read(headers, stream).await?;
+            visitor.sent(form.get("csrf"))?;
+            act::answer(door, act, &form).await
+        }
         Address::Incidents => incidents::answer(door, visitor, &request.query).await,
         Address::Deliveries => deliveries::answer(door, visitor, &request.query).await,
         Address::Config => config::answer(door, visitor, &request.query).await,
         Address::Asset(_) => Err(Failure::not_found("There is nothing at this address.")),
     }
+}
+
+/// Leads on to another page of ours, said from this one.
+fn see_other(location: &str) -> Response {
+    let mut response = dressed(bytes::Bytes::new(), "text/plain; charset=utf-8");
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    match HeaderValue::from_str(location) {
+        Ok(value) => drop(response.headers_mut().insert(LOCATION, value)),
+        Err(error) => tracing::error!(%error, "an address could not be written"),
+    }
+    response
 }
 
 /// Why there is no page, as one.

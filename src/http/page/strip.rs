@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::http::page::times::lasted;
+use crate::http::page::words::counted;
 use crate::machine::view::RunEntry;
 use crate::model::run::Outcome;
 
@@ -67,24 +68,12 @@ fn label(runs: &[RunEntry]) -> String {
     if runs.is_empty() {
         return "No runs yet".to_owned();
     }
-    let count = |wanted: Option<Outcome>| runs.iter().filter(|entry| entry.run.outcome == wanted).count();
-    let mut words = vec![format!("{} good", count(Some(Outcome::Success)))];
-    for (outcome, word) in [
-        (Some(Outcome::Failure), "failed"),
-        (Some(Outcome::Overran), "overran"),
-        (Some(Outcome::Abandoned), "abandoned"),
-        (None, "running"),
-    ] {
-        match count(outcome) {
-            0 => {}
-            n => words.push(format!("{n} {word}")),
-        }
-    }
+    let outcomes: Vec<_> = runs.iter().map(|entry| entry.run.outcome).collect();
     let longest = runs.iter().filter_map(|entry| entry.run.duration_ms).max();
     let longest = longest.map(|ms| format!("; the longest took {}", lasted(ms))).unwrap_or_default();
     let runs =
         if runs.len() == 1 { "The last run".to_owned() } else { format!("The last {} runs", runs.len()) };
-    format!("{runs}: {}{longest}", words.join(", "))
+    format!("{runs}: {}{longest}", counted(&outcomes))
 }
 
 impl fmt::Display for Strip {

@@ -4,6 +4,7 @@ mod access;
 mod api;
 mod connections;
 mod manage;
+mod page;
 mod pings;
 mod places;
 

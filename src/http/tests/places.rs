@@ -1,7 +1,7 @@
 //! The pages of incidents, deliveries and the config, as a browser gets them.
 
 use crate::config::{ApiKey, Role};
-use crate::http::tests::{House, NOON, uuid_of};
+use crate::http::tests::{Answer, House, NOON, uuid_of};
 use crate::model::channel::ChannelName;
 
 const LIST: &str = "/api/v1/heartbeats";
@@ -32,6 +32,11 @@ async fn page(house: &House, path: &str) -> String {
 
 async fn ping(house: &House, slug: &str, end: &str) {
     assert_eq!(house.get(&format!("/ping/{}{end}", uuid_of(slug))).await.status, 200);
+}
+
+/// Sends a form, as this page would.
+async fn post(house: &House, path: &str, form: &str) -> Answer {
+    house.send("POST", path, &[("Content-Type", "application/x-www-form-urlencoded")], form).await
 }
 
 /// Nothing that the policy of the page would forbid.
@@ -137,7 +142,7 @@ async fn deliveries_are_told_and_only_who_may_write_can_retry_them() {
     ping(&house, "backup", "/3").await;
     let mine = page(&house, "/deliveries?channel=log").await;
     assert_plain(&mine);
-    assert!(mine.contains(">backup</a>") && mine.contains("an incident opened"), "{mine}");
+    assert!(mine.contains(">backup</a>") && mine.contains("<span class=\"why\">“opened”</span>"), "{mine}");
     let id = mine.split("<tr role=\"row\" data-key=\"").nth(1).unwrap().split('"').next().unwrap();
     assert!(mine.contains(&format!("<form method=\"post\" action=\"deliveries/{id}/retry\">")), "{mine}");
     assert!(
@@ -230,4 +235,28 @@ async fn what_is_not_there_and_what_is_not_understood_is_a_page_too() {
         assert_eq!(house.get(path).await.status, 401, "{path}");
         assert_eq!(house.send("PUT", path, &[WRITE], "").await.status, 405, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_test_is_sent_by_a_form_of_the_page_and_by_no_other() {
+    let house = House::open();
+    let html = house.get("/config").await.body;
+    let token = html.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let test = "/channels/log/test";
+    for wrong in ["", "csrf=", "csrf=0000"] {
+        assert_eq!(post(&house, test, wrong).await.status, 403, "{wrong}");
+    }
+    let sent = post(&house, test, &format!("csrf={token}&next=/deliveries?channel=log")).await;
+    assert_eq!(
+        (sent.status, sent.header("location")),
+        (303, Some("../../deliveries?channel=log")),
+        "{sent:?}"
+    );
+    let html = house.get("/deliveries").await.body;
+    assert!(html.contains(">Test</span>") && html.contains("<span class=\"why\">“test”</span>"), "{html}");
+    let away = post(&house, test, &format!("csrf={token}&next=//evil.example")).await;
+    assert_eq!((away.status, away.header("location")), (303, Some("../../")));
+    let unknown = post(&house, "/channels/nobody/test", &format!("csrf={token}")).await;
+    assert_eq!(unknown.status, 404, "{unknown:?}");
+    assert_eq!(house.get(test).await.status, 405);
 }

@@ -44,6 +44,11 @@ pub struct RunEntry {
     pub ended_at: Option<Timestamp>,
     /// The number of the ping that was its finish.
     pub ping: Option<u64>,
+    /// How that ping came; null when it is no longer kept.
+    pub method: Option<Method>,
+    /// Where that ping came from; null over a Unix socket too.
+    #[schema(value_type = Option<String>)]
+    pub from: Option<IpAddr>,
     /// What that ping brought, while it is kept. Only with `bodies=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Option<BodyView>>,
@@ -138,7 +143,8 @@ impl View<'_> {
         let older = |run: &AnyRun<'_>| after.is_none_or(|after| run.place() < after);
         let mut runs: Vec<AnyRun<'_>> = open.chain(ended).filter(older).collect();
         runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.place()));
-        let weight = |run: &AnyRun<'_>| kept_bytes(run.body(&beat), bodies);
+        let weight =
+            |run: &AnyRun<'_>| kept_bytes(run.finish(&beat).and_then(|ping| ping.body.as_ref()), bodies);
         let page = gather(runs.into_iter(), limit, AnyRun::place, |_| true, weight);
         let items = page.items.into_iter().map(|run| run.show(&beat, bodies)).collect();
         Some(Page { items, next: page.next, bytes: page.bytes })
@@ -170,24 +176,27 @@ impl AnyRun<'_> {
         }
     }
 
-    fn body(self, beat: &Beat) -> Option<&Body> {
+    /// The ping that was its finish, while it is kept.
+    fn finish(self, beat: &Beat) -> Option<&PingEntry> {
         match self {
             Self::Open(_) => None,
-            Self::Ended(run) => beat.body_of(run.ping?),
+            Self::Ended(run) => beat.ping(run.ping?),
         }
     }
 
     fn show(self, beat: &Beat, bodies: bool) -> RunEntry {
-        match self {
-            Self::Open(run) => {
-                RunEntry { run: RunView::from(run), ended_at: None, ping: None, body: bodies.then_some(None) }
-            }
-            Self::Ended(run) => RunEntry {
-                run: RunView::from(run),
-                ended_at: Some(run.ended_at),
-                ping: run.ping,
-                body: bodies.then(|| self.body(beat).map(BodyView::new)),
-            },
+        let finish = self.finish(beat);
+        let (run, ended_at, ping) = match self {
+            Self::Open(run) => (RunView::from(run), None, None),
+            Self::Ended(run) => (RunView::from(run), Some(run.ended_at), run.ping),
+        };
+        RunEntry {
+            run,
+            ended_at,
+            ping,
+            method: finish.map(|ping| ping.method),
+            from: finish.and_then(|ping| ping.from),
+            body: bodies.then(|| finish.and_then(|ping| ping.body.as_ref()).map(BodyView::new)),
         }
     }
 }
