@@ -32,6 +32,7 @@ mod receiver;
 mod reload;
 mod restart;
 mod seed;
+mod snippets;
 mod starts;
 mod state_folder;
 mod status;

@@ -14,6 +14,7 @@ mod home;
 mod incidents;
 mod list;
 mod query;
+mod snippets;
 mod strip;
 #[cfg(test)]
 mod tests;
