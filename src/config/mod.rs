@@ -95,8 +95,12 @@ pub struct Server {
     pub body_limit: u64,
     /// Most connections at once.
     pub max_connections: u32,
+    /// Up to so many heartbeats the metrics have numbers for each.
+    pub metrics_heartbeats: u32,
     /// Called every minute while all is well.
     pub alive_url: Option<Secret>,
+    /// Tags that everybody may see a page of who has its address.
+    pub status_pages: Vec<String>,
     /// Who may use the API.
     pub api_keys: Vec<ApiKey>,
 }

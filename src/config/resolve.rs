@@ -12,7 +12,7 @@ use crate::config::heartbeat::{Known, defaults, draft};
 use crate::config::problem::{Place, Problem, Problems, closest};
 use crate::config::raw::{File, Item, Reader, Section};
 use crate::config::schedule::Schedules;
-use crate::config::server::{server, state};
+use crate::config::server::{server, state, warn_of_empty_pages};
 use crate::config::{Config, Declared, Sources, syntax, uuids};
 use crate::model::channel::ChannelName;
 use crate::model::heartbeat::{Defaults, HEARTBEATS_MAX, namespace};
@@ -156,6 +156,9 @@ impl<'t> Assembly<'_, '_, 't> {
         };
         let mut heartbeats = self.heartbeats(&mut known, &defaults);
         heartbeats.sort_by(|a, b| a.slug.cmp(&b.slug));
+        if let Some(section) = &of_server {
+            warn_of_empty_pages(self.reader, section, &defaults, &heartbeats);
+        }
         let namespace = server.ping_key.as_ref().map(|key| namespace(key.expose()));
         for conflict in uuids::conflicts(&heartbeats, namespace) {
             self.reader.problems.add(conflict);

@@ -1,27 +1,31 @@
 //! `[server]` and `[state]`. Knows their keys, ranges and defaults; never knows what is done with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
 
-use crate::config::problem::Place;
+use crate::config::problem::{Place, closest};
 use crate::config::raw::{File, Item, Reader, Section};
 use crate::config::secret::Secret;
-use crate::config::{ApiKey, Durability, Listen, Role, Server, StateConfig};
+use crate::config::{ApiKey, Declared, Durability, Listen, Role, Server, StateConfig};
+use crate::model::heartbeat::Defaults;
 use crate::model::id::parse_uuid;
 use crate::model::settings::Settings;
+use crate::model::text;
 use crate::model::time::Span;
 
-pub(super) const SERVER: [&str; 8] = [
+pub(super) const SERVER: [&str; 10] = [
     "listen",
     "base_url",
     "ping_key",
     "trusted_proxies",
     "body_limit",
     "max_connections",
+    "metrics_heartbeats",
     "alive_url",
+    "status_pages",
     "api_keys",
 ];
 pub(super) const API_KEY: [&str; 3] = ["name", "key", "role"];
@@ -59,7 +63,11 @@ pub(super) fn server(reader: &mut Reader<'_>, section: Option<&Section<'_>>) -> 
         max_connections: get("max_connections")
             .and_then(|item| item.integer(reader, 1..=1_000_000))
             .unwrap_or(1_024),
+        metrics_heartbeats: get("metrics_heartbeats")
+            .and_then(|item| item.integer(reader, 0..=1_000_000))
+            .unwrap_or(1_000),
         alive_url: get("alive_url").and_then(|item| web_address(reader, &item)),
+        status_pages: get("status_pages").map(|item| status_pages(reader, &item)).unwrap_or_default(),
         api_keys: get("api_keys").map(|item| api_keys(reader, &item)).unwrap_or_default(),
     }
 }
@@ -249,6 +257,38 @@ fn proxies(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<Vec<IpNet>> {
         }
     }
     Some(all)
+}
+
+fn status_pages(reader: &mut Reader<'_>, item: &Item<'_>) -> Vec<String> {
+    let mut tags: Vec<String> = Vec::new();
+    for (tag, item) in item.strs(reader, "tags").unwrap_or_default() {
+        match text::word(tag) {
+            Ok(()) if tags.iter().any(|other| other == tag) => {
+                item.problem(reader, format!("status_pages names {tag:?} twice"));
+            }
+            Ok(()) => tags.push(tag.to_owned()),
+            Err(error) => item.problem(reader, format!("a tag {error}")),
+        }
+    }
+    tags
+}
+
+/// A page that would be empty is rarely meant: a tag is easily mistyped.
+pub(super) fn warn_of_empty_pages(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    defaults: &Defaults,
+    heartbeats: &[Declared],
+) {
+    let Some(pages) = section.get("status_pages") else { return };
+    let all = defaults.tags.as_ref();
+    let tags = heartbeats.iter().filter_map(|one| one.draft.rest.tags.as_ref().or(all)).flatten();
+    let tags: BTreeSet<&str> = tags.map(String::as_str).collect();
+    for item in pages.each() {
+        let Some(tag) = item.value.as_str().filter(|tag| !tags.contains(tag)) else { continue };
+        let what = format!("status_pages names the tag {tag:?}, which no heartbeat of the config has");
+        reader.warnings.add(item.place().problem(what, closest(tag, tags.iter().copied())));
+    }
 }
 
 fn api_keys(reader: &mut Reader<'_>, item: &Item<'_>) -> Vec<ApiKey> {

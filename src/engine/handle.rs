@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::clock::{Clock, Frame, Stamp};
+use crate::engine::feed::Following;
+use crate::engine::measures::Measures;
 use crate::machine::event::{Event, Reload, Reply, Request, Ticket};
 use crate::machine::view::View;
 use crate::model::delivery::Attempt;
+use crate::model::id::Seq;
 use crate::model::ping::{Ping, Target};
 use crate::model::time::{Span, Timestamp};
 
@@ -25,6 +28,7 @@ pub struct Handle {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tickets: Arc<AtomicU64>,
     pub(super) journal: watch::Receiver<JournalHealth>,
+    pub(super) measures: Measures,
 }
 
 /// Why the engine did not do what was asked.
@@ -75,6 +79,7 @@ pub(super) enum Letter {
         gone: Arc<AtomicBool>,
     },
     Ask(Question),
+    Follow(Option<Seq>, oneshot::Sender<Following>),
     Reload(Box<Reload>, Span, Answer<Reloaded>),
     Stop(oneshot::Sender<()>),
 }
@@ -177,9 +182,24 @@ impl Handle {
         answered.await.map_err(|_| Refused::Stopped)
     }
 
+    /// Follows the news: what came after this number, as far as it is known, and what comes from now on.
+    ///
+    /// # Errors
+    /// [`Refused::Full`] or [`Refused::Stopped`].
+    pub async fn follow(&self, after: Option<Seq>) -> Result<Following, Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.post(Letter::Follow(after, answer))?;
+        answered.await.map_err(|_| Refused::Stopped)
+    }
+
     /// How the journal fares, now and later.
     pub fn journal(&self) -> watch::Receiver<JournalHealth> {
         self.journal.clone()
+    }
+
+    /// What the engine counts and measures.
+    pub fn measures(&self) -> Measures {
+        self.measures.clone()
     }
 
     /// Ends the engine: what is in the mailbox is done, the last records and a snapshot are written.

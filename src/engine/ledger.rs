@@ -12,6 +12,7 @@ use crate::engine::writer::{Done, Job, Writer};
 use crate::machine::Transition;
 use crate::machine::effect::Effect;
 use crate::machine::event::Reply;
+use crate::machine::news::News;
 use crate::machine::record::Record;
 use crate::machine::state::State;
 use crate::model::id::Seq;
@@ -31,11 +32,18 @@ const HELD_MAX: usize = 200_000;
 pub(super) struct Release {
     pub(super) replies: Vec<(Answer<Reply>, Reply)>,
     pub(super) effects: Vec<Effect>,
+    pub(super) news: Vec<News>,
 }
 
 impl Release {
     fn is_empty(&self) -> bool {
-        self.replies.is_empty() && self.effects.is_empty()
+        self.replies.is_empty() && self.effects.is_empty() && self.news.is_empty()
+    }
+
+    fn append(&mut self, later: Self) {
+        self.replies.extend(later.replies);
+        self.effects.extend(later.effects);
+        self.news.extend(later.news);
     }
 }
 
@@ -117,13 +125,22 @@ impl Ledger {
         self.gathered_at
     }
 
-    /// Takes a decision. What may leave at once is given back.
-    pub(super) fn gather(&mut self, transition: Transition, answer: Option<Answer<Reply>>) -> Option<LetOut> {
+    /// Takes a decision, and the state that it led to. What may leave at once is given back.
+    pub(super) fn gather(
+        &mut self,
+        transition: Transition,
+        state: &State,
+        answer: Option<Answer<Reply>>,
+    ) -> Option<LetOut> {
         let Transition { reply, records, effects } = transition;
         let wrote = !records.is_empty();
         // What was done before and is not on the disk yet is no more durable when it is asked for again.
         let durable = !wrote && !reply.claims();
+        let mut news = Vec::new();
         if wrote {
+            for (record, n) in records.iter().zip(1..) {
+                News::tell(self.last.plus(n), record, state, &mut news);
+            }
             self.last = self.last.plus(records.len() as u64);
             self.gathered_at = Instant::now();
             self.changed |= records.iter().any(|record| !matches!(record, Record::Alive { .. }));
@@ -133,11 +150,10 @@ impl Ledger {
             }
         }
         let replies = answer.map(|answer| (answer, reply)).into_iter().collect();
-        let release = Release { replies, effects };
+        let release = Release { replies, effects, news };
         if matches!(self.condition, Condition::Good) {
             if wrote || !self.pending.is_empty() || !self.under_way.is_empty() {
-                self.release.replies.extend(release.replies);
-                self.release.effects.extend(release.effects);
+                self.release.append(release);
                 return None;
             }
             return Some(LetOut { release, durable: true });
@@ -192,9 +208,7 @@ impl Ledger {
                 let mut release = self.under_way.pop_front().map(|(release, _)| release).unwrap_or_default();
                 self.fails(&error.to_string());
                 // What gathered behind it will not be written as it is either: a snapshot takes its place.
-                let gathered = std::mem::take(&mut self.release);
-                release.replies.extend(gathered.replies);
-                release.effects.extend(gathered.effects);
+                release.append(std::mem::take(&mut self.release));
                 Some(LetOut { release, durable: false })
             }
             Done::SegmentBegun(Ok(())) => {
@@ -352,13 +366,13 @@ impl Ledger {
 }
 
 impl LetOut {
-    /// Answers whoever waits, and gives the effects.
-    pub(super) fn answer(self) -> Vec<Effect> {
+    /// Answers whoever waits, and gives what is left: news and effects.
+    pub(super) fn answer(self) -> (Vec<News>, Vec<Effect>) {
         for (answer, reply) in self.release.replies {
             let said = if self.durable { Ok(reply) } else { Err(Refused::NotDurable) };
             // An error means that the client has gone.
             answer.send(said).ok();
         }
-        self.release.effects
+        (self.release.news, self.release.effects)
     }
 }

@@ -4,8 +4,10 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod clock;
+pub mod feed;
 pub mod handle;
 mod ledger;
+pub mod measures;
 mod turns;
 mod writer;
 
@@ -19,9 +21,11 @@ use std::sync::atomic::AtomicU64;
 use tokio::sync::{mpsc, watch};
 
 use crate::engine::clock::{Clock, Watch};
+use crate::engine::feed::Feed;
 use crate::engine::handle::{Handle, JournalHealth, MAILBOX};
 use crate::engine::ledger::Ledger;
-use crate::engine::turns::Engine;
+use crate::engine::measures::Measures;
+use crate::engine::turns::{Engine, Works};
 use crate::engine::writer::Writer;
 use crate::machine::Machine;
 use crate::machine::effect::Tale;
@@ -75,13 +79,26 @@ where
     let (said, done) = mpsc::unbounded_channel();
     let (health, journal) = watch::channel(JournalHealth::default());
     let tickets = Arc::new(AtomicU64::new(0));
-    let handle = Handle { mailbox, settled, clock: parts.clock.clone(), tickets, journal };
-    let writer = Writer::start(parts.journal, parts.snapshots, &said)?;
+    let measures = Measures::default();
+    measures.expect(parts.machine.state());
+    let handle =
+        Handle { mailbox, settled, clock: parts.clock.clone(), tickets, journal, measures: measures.clone() };
+    let writer = Writer::start(parts.journal, parts.snapshots, &said, &measures)?;
     let ledger = Ledger::new(writer, parts.seq, health, parts.snapshot_interval);
     let reading = parts.clock.read();
     let (watch, boot) = (Watch::new(reading), parts.clock.boot(&reading));
-    let mut engine =
-        Engine::new(parts.machine, ledger, parts.outside, parts.clock, watch, letters, settlements, done);
+    let mut engine = Engine::new(Works {
+        machine: parts.machine,
+        ledger,
+        feed: Feed::new(parts.seq),
+        outside: parts.outside,
+        clock: parts.clock,
+        watch,
+        measures,
+        letters,
+        settlements,
+        done,
+    });
     let version = env!("CARGO_PKG_VERSION").to_owned();
     engine.begin(Event::Began { life: parts.life, version, boot }, reading.wall);
     Ok((handle, engine.run()))

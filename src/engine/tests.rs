@@ -2,6 +2,8 @@
 //! moves it; what the disk's threads do is waited for, never slept for.
 
 mod disk;
+mod feed;
+mod measures;
 mod world;
 
 use std::time::Duration;

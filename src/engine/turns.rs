@@ -11,8 +11,10 @@ use tokio::time::{Duration, Instant};
 
 use crate::engine::Outside;
 use crate::engine::clock::{Clock, Seen, Stamp, Watch};
+use crate::engine::feed::Feed;
 use crate::engine::handle::{Answer, Letter, Reloaded};
 use crate::engine::ledger::{Ledger, LetOut};
+use crate::engine::measures::Measures;
 use crate::engine::writer::Done;
 use crate::machine::Machine;
 use crate::machine::effect::{Effect, Tale};
@@ -29,9 +31,13 @@ const END_WITHIN: Duration = Duration::from_secs(15);
 pub(super) struct Engine<O> {
     machine: Machine,
     ledger: Ledger,
+    feed: Feed,
     outside: O,
     clock: Arc<dyn Clock>,
     watch: Watch,
+    measures: Measures,
+    /// When it turns again at the latest, if it can.
+    wished: Instant,
     letters: mpsc::Receiver<Letter>,
     settlements: mpsc::UnboundedReceiver<Event>,
     done: mpsc::UnboundedReceiver<Done>,
@@ -40,6 +46,20 @@ pub(super) struct Engine<O> {
     /// Who waits for reloads that are worked off and on their way to the disk, in order.
     reloaded: VecDeque<Vec<Answer<Reloaded>>>,
     stopping: Option<oneshot::Sender<()>>,
+}
+
+/// What the loop is made of.
+pub(super) struct Works<O> {
+    pub(super) machine: Machine,
+    pub(super) ledger: Ledger,
+    pub(super) feed: Feed,
+    pub(super) outside: O,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) watch: Watch,
+    pub(super) measures: Measures,
+    pub(super) letters: mpsc::Receiver<Letter>,
+    pub(super) settlements: mpsc::UnboundedReceiver<Event>,
+    pub(super) done: mpsc::UnboundedReceiver<Done>,
 }
 
 /// What ended a sleep.
@@ -51,24 +71,19 @@ enum Woken {
 }
 
 impl<O: Outside> Engine<O> {
-    #[allow(clippy::too_many_arguments, reason = "called once, with everything the loop is made of")]
-    pub(super) fn new(
-        machine: Machine,
-        ledger: Ledger,
-        outside: O,
-        clock: Arc<dyn Clock>,
-        watch: Watch,
-        letters: mpsc::Receiver<Letter>,
-        settlements: mpsc::UnboundedReceiver<Event>,
-        done: mpsc::UnboundedReceiver<Done>,
-    ) -> Self {
+    pub(super) fn new(works: Works<O>) -> Self {
+        let Works { machine, ledger, feed, outside, clock, watch, measures, letters, settlements, done } =
+            works;
         let (reloads, reloaded, stopping) = (Vec::new(), VecDeque::new(), None);
         Self {
             machine,
             ledger,
+            feed,
             outside,
             clock,
             watch,
+            measures,
+            wished: Instant::now(),
             letters,
             settlements,
             done,
@@ -84,10 +99,11 @@ impl<O: Outside> Engine<O> {
     }
 
     pub(super) async fn run(mut self) {
+        self.wished = Instant::now() + LOOK_EVERY;
         while self.stopping.is_none() {
-            let wait = self.wait();
+            self.wished = self.wished.min(Instant::now() + self.wait());
             let mut woken = Woken::ByTime;
-            if !wait.is_zero() && self.letters.is_empty() {
+            if self.wished > Instant::now() && self.letters.is_empty() {
                 woken = tokio::select! {
                     biased;
                     Some(done) = self.done.recv() => Woken::Disk(done),
@@ -96,11 +112,12 @@ impl<O: Outside> Engine<O> {
                         Some(letter) => Woken::Letter(letter),
                         None => break,
                     },
-                    () = tokio::time::sleep(wait) => Woken::ByTime,
+                    () = tokio::time::sleep_until(self.wished) => Woken::ByTime,
                 };
             }
             // Requests that have arrived meanwhile are read before time passes.
             tokio::task::yield_now().await;
+            self.note_lag();
             self.turn(woken);
         }
         self.end().await;
@@ -110,6 +127,16 @@ impl<O: Outside> Engine<O> {
         let now = self.clock.now();
         let due = self.machine.next_wakeup().map(|at| at.since(now).to_std());
         due.unwrap_or(LOOK_EVERY).min(LOOK_EVERY)
+    }
+
+    /// Letters may wake it before the time that it wished; then that wish stands, so that a loop which is never idle
+    /// is measured too. Its next one is counted from here: a turn that takes long makes the next one late.
+    fn note_lag(&mut self) {
+        let now = Instant::now();
+        if now >= self.wished {
+            self.measures.lagged(now - self.wished);
+            self.wished = now + LOOK_EVERY;
+        }
     }
 
     /// First of all the clocks: whatever is taken after a stall must already know of the blind window.
@@ -174,6 +201,10 @@ impl<O: Outside> Engine<O> {
                 }
             }
             Letter::Ask(question) => question(self.machine.view(now)),
+            Letter::Follow(after, answer) => {
+                // An error means that the client has gone.
+                answer.send(self.feed.follow(after)).ok();
+            }
             Letter::Reload(reload, snapshot_interval, answer) => {
                 self.ledger.set_snapshot_interval(snapshot_interval);
                 self.reloads.push(answer);
@@ -191,7 +222,8 @@ impl<O: Outside> Engine<O> {
         if transition.effects.iter().any(|effect| matches!(effect, Effect::Tell(Tale::Reloaded { .. }))) {
             self.reloaded.push_back(std::mem::take(&mut self.reloads));
         }
-        if let Some(out) = self.ledger.gather(transition, answer) {
+        self.measures.count(&transition.records, self.machine.state());
+        if let Some(out) = self.ledger.gather(transition, self.machine.state(), answer) {
             self.let_out(out);
         }
     }
@@ -203,7 +235,12 @@ impl<O: Outside> Engine<O> {
     }
 
     fn let_out(&mut self, out: LetOut) {
-        for effect in out.answer() {
+        let durable = out.durable;
+        let (news, effects) = out.answer();
+        for news in news {
+            self.feed.tell(news, durable);
+        }
+        for effect in effects {
             match effect {
                 Effect::Deliver(delivery) => self.outside.deliver(delivery),
                 Effect::Tell(tale) => {

@@ -4,13 +4,15 @@
 use std::io;
 use std::sync::mpsc as jobs;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use crate::engine::measures::Measures;
 use crate::machine::record::Record;
 use crate::machine::state::Frozen;
 use crate::model::id::Seq;
-use crate::store::{AppendError, Journal, Snapshots};
+use crate::store::{AppendError, Appended, Journal, Snapshots};
 
 /// For the journal's thread.
 pub(super) enum Job {
@@ -22,7 +24,7 @@ pub(super) enum Job {
 
 /// What the threads say.
 pub(super) enum Done {
-    Appended { outcome: Result<Seq, AppendError>, tail_bytes: u64 },
+    Appended { outcome: Result<Appended, AppendError>, tail_bytes: u64 },
     SegmentBegun(Result<(), AppendError>),
     Trimmed(io::Result<()>),
     Snapshot { seq: Seq, outcome: io::Result<Seq> },
@@ -40,6 +42,7 @@ impl Writer {
         mut journal: J,
         mut snapshots: S,
         done: &mpsc::UnboundedSender<Done>,
+        measures: &Measures,
     ) -> io::Result<Self>
     where
         J: Journal + 'static,
@@ -47,12 +50,14 @@ impl Writer {
     {
         let (journal_jobs, journal_todo) = jobs::channel();
         let (snapshot_jobs, snapshot_todo) = jobs::channel::<(Seq, Frozen)>();
-        let journal_done = done.clone();
+        let (journal_done, journal_measures) = (done.clone(), measures.clone());
         let journal_thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || {
             for job in journal_todo {
                 let said = match job {
                     Job::Append { after, records } => {
+                        let began = Instant::now();
                         let outcome = journal.append(after, &records);
+                        journal_measures.appended(records.len(), began.elapsed(), &outcome);
                         Done::Appended { outcome, tail_bytes: journal.tail_bytes() }
                     }
                     Job::Rotate { after } => Done::SegmentBegun(journal.rotate(after)),
@@ -64,11 +69,13 @@ impl Writer {
                 }
             }
         })?;
-        let snapshot_done = done.clone();
+        let (snapshot_done, snapshot_measures) = (done.clone(), measures.clone());
         let snapshot_thread = std::thread::Builder::new().name("snapshots".to_owned()).spawn(move || {
             for (seq, frozen) in snapshot_todo {
                 let beats = frozen.beats.iter().map(|(_, beat)| Ok(beat));
+                let began = Instant::now();
                 let outcome = snapshots.write(seq, &frozen.core, beats);
+                snapshot_measures.snapshot(began.elapsed(), outcome.is_ok());
                 if snapshot_done.send(Done::Snapshot { seq, outcome }).is_err() {
                     return;
                 }

@@ -4,27 +4,32 @@
 
 mod api;
 mod auth;
+mod badge;
 mod body;
 mod form;
 mod health;
 mod listen;
-mod login;
 mod markup;
+mod metrics;
 mod origin;
 mod page;
 mod path;
+mod patience;
 mod ping;
 mod rejection;
 pub mod seam;
 mod seats;
 pub mod serve;
 mod session;
+mod status;
+mod streams;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use ipnet::IpNet;
 use serde::Serialize;
@@ -34,8 +39,10 @@ use utoipa::ToSchema;
 use warp::Filter;
 
 use crate::config::ApiKey;
+use crate::http::badge::{Lately, Shown};
 use crate::http::seam::Engine;
 use crate::http::serve::Listener;
+use crate::http::streams::Streams;
 use crate::model::channel::ChannelName;
 use crate::model::schedule::Zones;
 use crate::model::time::Timestamp;
@@ -49,10 +56,14 @@ pub struct HttpSettings {
     pub ping_key: String,
     /// What sessions and the addresses of badges are made from. A secret.
     pub server_key: [u8; 32],
+    /// The tags that everybody may see a page of who has its address.
+    pub status_pages: BTreeSet<String>,
     /// From these addresses `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Bytes of a ping's body that are kept.
     pub body_limit: usize,
+    /// Up to so many heartbeats the metrics have numbers for each.
+    pub metrics_heartbeats: usize,
     /// Without any, only this machine may use the API.
     pub api_keys: Vec<ApiKey>,
     /// The channels that a heartbeat may name.
@@ -118,8 +129,15 @@ pub struct Door<E> {
     config: watch::Receiver<ConfigHealth>,
     /// Since when requests are answered.
     opened: std::time::Instant,
+    /// Connections that are open.
+    connections: AtomicUsize,
     /// Pings that outlive their connection each hold a receiver, so the end of them can be awaited.
     pending: watch::Sender<()>,
+    /// Answers without an end.
+    streams: Streams,
+    /// Badges and status pages of the last moment.
+    badges: Lately<Shown>,
+    pages: Lately<bytes::Bytes>,
 }
 
 impl<E: Engine> Door<E> {
@@ -130,7 +148,9 @@ impl<E: Engine> Door<E> {
         config: watch::Receiver<ConfigHealth>,
     ) -> Arc<Self> {
         let opened = std::time::Instant::now();
-        Arc::new(Self { engine, settings, config, opened, pending: watch::Sender::new(()) })
+        let (connections, pending) = (AtomicUsize::new(0), watch::Sender::new(()));
+        let (badges, pages, streams) = (Lately::default(), Lately::default(), Streams::new());
+        Arc::new(Self { engine, settings, config, opened, connections, pending, streams, badges, pages })
     }
 
     fn settings(&self) -> Arc<HttpSettings> {
@@ -138,7 +158,7 @@ impl<E: Engine> Door<E> {
     }
 }
 
-/// Answers requests until `stop`, then lets those under way end, and then the pings whose clients have
+/// Answers requests until `stop`, then ends the streams, lets requests under way end, and then the pings whose clients have
 /// gone: their bodies are cut off, so they wait for nothing but the engine. Each 5 s at most.
 pub async fn serve<E: Engine>(
     listeners: Vec<Listener>,
@@ -146,7 +166,12 @@ pub async fn serve<E: Engine>(
     max_connections: usize,
     stop: impl Future<Output = ()>,
 ) {
-    serve::run(listeners, warp::service(routes(&door)), max_connections, stop).await;
+    door.streams.leave_room(max_connections);
+    let stop = async {
+        stop.await;
+        door.streams.end();
+    };
+    serve::run(listeners, warp::service(routes(&door)), max_connections, &door.connections, stop).await;
     if timeout(serve::STOP_LIMIT, door.pending.closed()).await.is_err() {
         tracing::warn!("pings still waited for the engine when the daemon stopped; they were not answered");
     }
@@ -161,9 +186,15 @@ fn routes<E: Engine>(
         .unify()
         .or(health::routes(Arc::clone(door)))
         .unify()
-        .or(login::routes(Arc::clone(door)))
+        .or(metrics::routes(Arc::clone(door)))
+        .unify()
+        .or(page::login::routes(Arc::clone(door)))
         .unify()
         .or(page::routes(Arc::clone(door)))
+        .unify()
+        .or(badge::routes(Arc::clone(door)))
+        .unify()
+        .or(status::routes(Arc::clone(door)))
         .unify()
         .recover(rejection::recover)
         .unify()
@@ -176,8 +207,10 @@ impl HttpSettings {
             base_url: "http://127.0.0.1:8080".to_owned(),
             ping_key: "a-ping-key-of-many-letters".to_owned(),
             server_key: [7; 32],
+            status_pages: BTreeSet::new(),
             trusted_proxies: Vec::new(),
             body_limit: 10_000,
+            metrics_heartbeats: 1_000,
             api_keys: Vec::new(),
             channels: [ChannelName::new("ops")].into(),
             zones: Zones::bundled(),

@@ -7,9 +7,12 @@ use std::future::Future;
 use tokio::sync::watch;
 
 use crate::engine::clock::{Frame, Stamp};
+use crate::engine::feed::Following;
 use crate::engine::handle::{Handle, Heard, JournalHealth, Refused};
+use crate::engine::measures::Measures;
 use crate::machine::event::{Reply, Request};
 use crate::machine::view::View;
+use crate::model::id::Seq;
 use crate::model::ping::{Ping, Target};
 use crate::model::time::Timestamp;
 
@@ -43,11 +46,17 @@ pub trait Engine: Clone + Send + Sync + 'static {
         question: impl FnOnce(View<'_>) -> T + Send + 'static,
     ) -> impl Future<Output = Result<T, Refused>> + Send;
 
+    /// Follows the news: what came after this number, and what comes from now on.
+    fn follow(&self, after: Option<Seq>) -> impl Future<Output = Result<Following, Refused>> + Send;
+
     /// Returns when the loop has turned once.
     fn turn(&self) -> impl Future<Output = Result<(), Refused>> + Send;
 
     /// How the journal fares, now and later.
     fn journal(&self) -> watch::Receiver<JournalHealth>;
+
+    /// What the engine counts and measures.
+    fn measures(&self) -> Measures;
 }
 
 impl Engine for Handle {
@@ -80,11 +89,19 @@ impl Engine for Handle {
         self.ask(question)
     }
 
+    fn follow(&self, after: Option<Seq>) -> impl Future<Output = Result<Following, Refused>> + Send {
+        self.follow(after)
+    }
+
     fn turn(&self) -> impl Future<Output = Result<(), Refused>> + Send {
         self.ask(|_| ())
     }
 
     fn journal(&self) -> watch::Receiver<JournalHealth> {
         self.journal()
+    }
+
+    fn measures(&self) -> Measures {
+        self.measures()
     }
 }

@@ -6,6 +6,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -24,8 +25,10 @@ use warp::reply::Response;
 
 use crate::http::listen::{AbsoluteForm, Stream};
 pub use crate::http::listen::{ListenError, Listener, Listening, Peer};
+use crate::http::patience::Patient;
 use crate::http::rejection::Failure;
 use crate::http::seats::{Seat, Seats};
+use crate::http::streams::Endless;
 
 /// How long a request head may take, and how long a connection may be idle.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
@@ -33,6 +36,8 @@ const HEAD_LIMIT: Duration = Duration::from_secs(30);
 const BUFFER: usize = 64 * 1024;
 /// How long requests may take to end when the daemon stops.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How long a stream may take for its last word when the daemon stops: one that nobody reads has none.
+const STREAM_STOP_LIMIT: Duration = Duration::from_millis(500);
 /// Files that are wanted for other things than connections: journal, snapshots, webhooks.
 const RESERVE: usize = 128;
 /// How long nothing is accepted after the system had no room for a connection.
@@ -52,11 +57,13 @@ impl<S> Routes for S where
 {
 }
 
-/// Answers requests until `stop`; then lets those under way end, for five seconds at most.
+/// Answers requests until `stop`; then lets those under way end, for five seconds at most. In `open` it says how many
+/// connections there are.
 pub(crate) async fn run<S: Routes>(
     listeners: Vec<Listener>,
     routes: S,
     max_connections: usize,
+    open: &AtomicUsize,
     stop: impl Future<Output = ()>,
 ) {
     let seats = Seats::new(room(max_connections));
@@ -72,6 +79,7 @@ pub(crate) async fn run<S: Routes>(
             accepted = accept(&listeners, &mut turn) => accepted,
             Some(ended) = connections.join_next() => {
                 report(ended);
+                open.store(connections.len(), Ordering::Relaxed);
                 continue;
             }
         };
@@ -105,6 +113,7 @@ pub(crate) async fn run<S: Routes>(
                 connections.spawn(connection.run(stream, stopped.clone()));
             }
         }
+        open.store(connections.len(), Ordering::Relaxed);
         if full {
             // The new connection must be looked at before a burst of others makes it leave in turn.
             tokio::task::yield_now().await;
@@ -170,8 +179,10 @@ impl<S: Routes> Connection<S> {
     {
         let Self { http, seat, peer, routes } = self;
         let answered = Arc::clone(&seat);
+        let endless = Arc::new(AtomicBool::new(false));
+        let begun = Arc::clone(&endless);
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let seat = Arc::clone(&answered);
+            let (seat, begun) = (Arc::clone(&answered), Arc::clone(&begun));
             seat.begin();
             request.extensions_mut().insert(peer);
             if let Some(host) = request.uri().authority().cloned() {
@@ -193,18 +204,27 @@ impl<S: Routes> Connection<S> {
                     Poll::Ready(answer) => answer,
                     Poll::Pending => answer.await,
                 };
-                seat.end();
+                // An answer without an end keeps its seat busy until its connection ends with it.
+                if answer.as_ref().is_ok_and(|answer| answer.extensions().get::<Endless>().is_some()) {
+                    begun.store(true, Ordering::Relaxed);
+                } else {
+                    seat.end();
+                }
                 answer
             }
         });
-        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+        let mut connection = pin!(http.serve_connection(TokioIo::new(Patient::new(stream)), service));
         let ended = tokio::select! {
             biased;
             ended = connection.as_mut() => ended,
             () = seat.dismissed() => return,
             _ = stopped.changed() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                if endless.load(Ordering::Relaxed) {
+                    timeout(STREAM_STOP_LIMIT, connection).await.unwrap_or(Ok(()))
+                } else {
+                    connection.await
+                }
             }
         };
         if let Err(error) = ended {

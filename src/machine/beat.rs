@@ -114,6 +114,37 @@ pub struct History {
     /// What is remembered of the last days.
     #[serde(default)]
     pub days: Days,
+    /// All runs that ever ended.
+    #[serde(default, skip_serializing_if = "Ended::is_none")]
+    pub ended: Ended,
+}
+
+/// How many runs ended how, ever: unlike the runs that are kept these numbers never fall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "each field is the outcome of the same name")]
+pub struct Ended {
+    pub success: u32,
+    pub failure: u32,
+    pub overran: u32,
+    pub abandoned: u32,
+}
+
+impl Ended {
+    /// One more.
+    pub(crate) fn count(&mut self, outcome: Outcome) {
+        let of_outcome = match outcome {
+            Outcome::Success => &mut self.success,
+            Outcome::Failure => &mut self.failure,
+            Outcome::Overran => &mut self.overran,
+            Outcome::Abandoned => &mut self.abandoned,
+        };
+        *of_outcome = of_outcome.saturating_add(1);
+    }
+
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl History {

@@ -27,6 +27,8 @@ pub(super) struct Lanes(BTreeMap<ChannelName, Lane>);
 /// One channel's deliveries.
 #[derive(Debug, Clone, Default)]
 struct Lane {
+    /// How many wait or are under way.
+    waiting: usize,
     /// Per heartbeat, in order; the first of each is the only one that may go.
     queues: BTreeMap<Option<Slug>, VecDeque<u64>>,
     /// The first ones that are not under way, by when they may go.
@@ -63,6 +65,7 @@ impl Lanes {
     /// Adds a delivery at the end of its queue.
     pub(super) fn queue(&mut self, delivery: &Delivery) {
         let lane = self.0.entry(delivery.channel.clone()).or_default();
+        lane.waiting += 1;
         let queue = lane.queues.entry(delivery.slug.clone()).or_default();
         queue.push_back(delivery.number);
         if queue.len() == 1 {
@@ -80,6 +83,11 @@ impl Lanes {
     pub(super) fn tests(&self, channel: &ChannelName) -> usize {
         let lane = self.0.get(channel).and_then(|lane| lane.queues.get(&None));
         lane.map_or(0, VecDeque::len)
+    }
+
+    /// How many wait or are under way, by channel; one that has had some stays, with none.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (&ChannelName, usize)> {
+        self.0.iter().map(|(name, lane)| (name, lane.waiting))
     }
 
     /// When the next delivery may go.
@@ -123,6 +131,7 @@ impl Lanes {
     /// of those is under way, it goes when that has come back.
     pub(super) fn revive(&mut self, delivery: &Delivery) {
         let lane = self.0.entry(delivery.channel.clone()).or_default();
+        lane.waiting += 1;
         let under_way = lane.is_under_way(delivery.slug.as_ref());
         let queue = lane.queues.entry(delivery.slug.clone()).or_default();
         let first = queue.front().copied();
@@ -152,7 +161,9 @@ impl Lanes {
         let again = if lane.wished.remove(&number) { again.map(|_| Timestamp::MIN) } else { again };
         let Some(queue) = lane.queues.get_mut(&delivery.slug) else { return };
         if again.is_none() {
+            let before = queue.len();
             queue.retain(|other| *other != number);
+            lane.waiting -= before - queue.len();
         }
         let Some(first) = queue.front().copied() else {
             lane.queues.remove(&delivery.slug);

@@ -37,6 +37,7 @@ pub mod event;
 mod incident;
 pub mod incidents;
 mod index;
+pub mod news;
 pub mod payload;
 mod ping;
 pub mod record;

@@ -187,6 +187,12 @@ impl State {
         }
     }
 
+    /// The delivery of this number, waiting or ended.
+    pub(crate) fn delivery_of_number(&self, number: u64) -> Option<&Arc<Delivery>> {
+        let ended = || self.core.ended.iter().rev().find(|delivery| delivery.number == number);
+        self.core.outbox.get(&number).or_else(ended)
+    }
+
     /// The channel of this name.
     pub fn channel(&self, name: &str) -> Option<&Channel> {
         self.core.channels.iter().find(|channel| channel.name.as_str() == name)

@@ -9,7 +9,7 @@ use crate::store::journal::SegmentJournal;
 use crate::store::memory::MemoryFolder;
 use crate::store::recover::{Found, RecoverError, Recovered, recover};
 use crate::store::snapshot::SnapshotFiles;
-use crate::store::{AppendError, Durability, Journal, Snapshots};
+use crate::store::{AppendError, Appended, Durability, Journal, Snapshots};
 
 /// What a folder gives back: the snapshot's number and items, and the numbers of the records after it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,17 +59,24 @@ pub(super) fn snapshot<F: Folder>(snapshots: &mut SnapshotFiles<F>, seq: u64) ->
 }
 
 /// The list. `open` ends the life before and gives what the new one finds: the journal and its records.
-fn conforms<J: Journal>(mut open: impl FnMut() -> (J, Vec<(u64, i64)>)) {
+fn conforms<J: Journal>(durability: Durability, mut open: impl FnMut() -> (J, Vec<(u64, i64)>)) {
     let (mut journal, records) = open();
     assert_eq!((journal.last(), records), (Seq(0), vec![]), "a new journal is empty");
-    assert_eq!(journal.append(Seq(0), &[]).unwrap(), Seq(0), "an empty batch changes nothing");
-    assert_eq!(journal.append(Seq(0), &facts(1..=3)).unwrap(), Seq(3), "records are numbered from 1");
+    let nothing = Appended { last: Seq(0), sync: None };
+    assert_eq!(journal.append(Seq(0), &[]).unwrap(), nothing, "an empty batch changes nothing");
+    let appended = journal.append(Seq(0), &facts(1..=3)).unwrap();
+    assert_eq!(appended.last, Seq(3), "records are numbered from 1");
+    assert_eq!(
+        appended.sync.is_some(),
+        durability == Durability::Fsync,
+        "it says how long it waited for the disk"
+    );
     assert!(journal.tail_bytes() > 0);
     for wrong in [0, 2, 4] {
         let refused = journal.append(Seq(wrong), &facts(9..=9)).unwrap_err();
         assert!(matches!(refused, AppendError::Superseded { last: Seq(3) }), "after {wrong}: {refused}");
     }
-    assert_eq!(journal.append(Seq(3), &facts(4..=4)).unwrap(), Seq(4), "a refusal changes nothing");
+    assert_eq!(journal.append(Seq(3), &facts(4..=4)).unwrap().last, Seq(4), "a refusal changes nothing");
     drop(journal);
 
     let (mut journal, records) = open();
@@ -83,7 +90,7 @@ fn conforms<J: Journal>(mut open: impl FnMut() -> (J, Vec<(u64, i64)>)) {
     }
     journal.rotate(Seq(4)).unwrap();
     assert_eq!((journal.last(), journal.tail_bytes()), (Seq(4), 0));
-    assert_eq!(journal.append(Seq(4), &facts(5..=6)).unwrap(), Seq(6));
+    assert_eq!(journal.append(Seq(4), &facts(5..=6)).unwrap().last, Seq(6));
     journal.begin_segment(Seq(6)).unwrap();
     journal.begin_segment(Seq(6)).unwrap();
     journal.trim(Seq(0)).unwrap();
@@ -91,7 +98,7 @@ fn conforms<J: Journal>(mut open: impl FnMut() -> (J, Vec<(u64, i64)>)) {
 
     let (mut journal, records) = open();
     assert_eq!(records, (1..=6).map(|n| (n, n as i64)).collect::<Vec<_>>(), "segments follow each other");
-    assert_eq!(journal.append(Seq(6), &facts(7..=7)).unwrap(), Seq(7));
+    assert_eq!(journal.append(Seq(6), &facts(7..=7)).unwrap().last, Seq(7));
     drop(journal);
     assert_eq!(open().1.len(), 7, "a life that begins in an empty segment keeps what follows");
 }
@@ -100,7 +107,7 @@ fn conforms<J: Journal>(mut open: impl FnMut() -> (J, Vec<(u64, i64)>)) {
 fn a_journal_in_memory_conforms() {
     for durability in [Durability::Fsync, Durability::Relaxed] {
         let folder = MemoryFolder::new();
-        conforms(|| {
+        conforms(durability, || {
             let life = begin(&folder, durability);
             (life.journal, life.held.records)
         });
@@ -111,7 +118,7 @@ fn a_journal_in_memory_conforms() {
 fn a_journal_on_the_disk_conforms() {
     for durability in [Durability::Fsync, Durability::Relaxed] {
         let dir = tempfile::tempdir().unwrap();
-        conforms(|| {
+        conforms(durability, || {
             let life = begin(&StateFolder::open(dir.path()).unwrap(), durability);
             (life.journal, life.held.records)
         });
@@ -124,7 +131,7 @@ fn keeps_snapshots<F: Folder>(mut reopen: impl FnMut() -> F) {
         let mut life = begin(&reopen(), Durability::Fsync);
         assert_eq!(life.held.state.map(|(seq, _)| seq), n.checked_sub(1).map(|n| 2 * n + 2));
         assert_eq!(life.held.records, vec![]);
-        let last = life.journal.append(Seq(2 * n), &facts(1..=2)).unwrap();
+        let last = life.journal.append(Seq(2 * n), &facts(1..=2)).unwrap().last;
         life.journal.begin_segment(last).unwrap();
         let covered = snapshot(&mut life.snapshots, last.0).unwrap();
         assert_eq!(covered, Seq(2 * n), "the snapshot that the life began with is the one before");

@@ -87,8 +87,8 @@ impl Daemon {
             return self.heal();
         }
         match self.journal.append(after, &records) {
-            Ok(last) => {
-                assert_eq!(last, self.seq());
+            Ok(appended) => {
+                assert_eq!(appended.last, self.seq());
                 self.written = self.facts.len();
                 if self.durability == Durability::Fsync {
                     self.durable = self.written;

@@ -5,13 +5,14 @@
 //! in an older segment or in a snapshot. Whatever an older segment holds from that number on is void.
 
 use std::io::{self, BufRead, BufReader, Write};
+use std::time::{Duration, Instant};
 
 use crate::machine::record::Record;
 use crate::model::id::Seq;
 use crate::store::codec;
 use crate::store::folder::{Folder, SyncWrite};
 use crate::store::recover::Recovered;
-use crate::store::{AppendError, Durability, Journal};
+use crate::store::{AppendError, Appended, Durability, Journal};
 
 /// Where a segment is put together before it gets its name.
 pub(super) const TEMPORARY: &str = "journal.tmp";
@@ -64,15 +65,19 @@ impl<F: Folder> SegmentJournal<F> {
         }
     }
 
-    fn try_append(&mut self, file: &mut F::Writer, records: &[Record]) -> io::Result<()> {
+    fn try_append(&mut self, file: &mut F::Writer, records: &[Record]) -> io::Result<Option<Duration>> {
         self.batch.clear();
         for (n, record) in (1..).zip(records) {
             codec::encode(&mut self.batch, self.last.plus(n), self.synced, record)?;
         }
         file.write_all(&self.batch)?;
         match self.durability {
-            Durability::Fsync => file.sync(),
-            Durability::Relaxed => Ok(()),
+            Durability::Fsync => {
+                let began = Instant::now();
+                file.sync()?;
+                Ok(Some(began.elapsed()))
+            }
+            Durability::Relaxed => Ok(None),
         }
     }
 
@@ -95,7 +100,7 @@ impl<F: Folder> Journal for SegmentJournal<F> {
         self.last
     }
 
-    fn append(&mut self, after: Seq, records: &[Record]) -> Result<Seq, AppendError> {
+    fn append(&mut self, after: Seq, records: &[Record]) -> Result<Appended, AppendError> {
         let Some(mut file) = self.file.take() else {
             return Err(closed());
         };
@@ -103,8 +108,9 @@ impl<F: Folder> Journal for SegmentJournal<F> {
             self.file = Some(file);
             return Err(AppendError::Superseded { last: self.last });
         }
+        let mut sync = None;
         if !records.is_empty() {
-            self.try_append(&mut file, records)?;
+            sync = self.try_append(&mut file, records)?;
             self.last = self.last.plus(records.len() as u64);
             if self.durability == Durability::Fsync {
                 self.synced = self.last;
@@ -112,7 +118,7 @@ impl<F: Folder> Journal for SegmentJournal<F> {
             self.tail_bytes += self.batch.len() as u64;
         }
         self.file = Some(file);
-        Ok(self.last)
+        Ok(Appended { last: self.last, sync })
     }
 
     fn rotate(&mut self, after: Seq) -> Result<(), AppendError> {

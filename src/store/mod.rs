@@ -1,5 +1,6 @@
 //! Floor 2: where records are kept. It numbers facts, writes them down, makes them durable, and
-//! gives them back in order after any crash. It never knows what a record decides, and reads no clock.
+//! gives them back in order after any crash. It never knows what a record decides, and reads no clock but to
+//! say how long the disk took.
 //!
 //! The order of a life: [`folder::StateFolder::open`] (the lock), [`recover::recover`], then
 //! [`journal::SegmentJournal::open`] and [`snapshot::SnapshotFiles::open`] with what was recovered.
@@ -20,6 +21,7 @@ mod conformance;
 mod crashes;
 
 use std::io;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -32,13 +34,13 @@ pub trait Journal: Send {
     /// The last record that was appended with success, or that the last [`begin_segment`](Self::begin_segment) follows.
     fn last(&self) -> Seq;
 
-    /// Writes the batch whole, and answers the number of its last record once it is as durable as was asked for.
+    /// Writes the batch whole, and answers once it is as durable as was asked for.
     ///
     /// # Errors
     /// [`AppendError::Superseded`] when the last record is not `after`; nothing was written.
     /// [`AppendError::Failed`] when the disk failed: the batch may or may not be found after a crash, and
     /// every further append fails until [`begin_segment`](Self::begin_segment) succeeds.
-    fn append(&mut self, after: Seq, records: &[Record]) -> Result<Seq, AppendError>;
+    fn append(&mut self, after: Seq, records: &[Record]) -> Result<Appended, AppendError>;
 
     /// Begins a new file right behind the last record, so that a snapshot of this instant lets the old one go.
     /// A journal that has failed stays so: what was asked for before the failure was known changes nothing.
@@ -82,6 +84,15 @@ pub trait Snapshots: Send {
         state: &H,
         items: impl Iterator<Item = io::Result<I>>,
     ) -> io::Result<Seq>;
+}
+
+/// What an append came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The number of the last record.
+    pub last: Seq,
+    /// How long it took to make the batch durable; `None` when nothing had to be waited for.
+    pub sync: Option<Duration>,
 }
 
 /// Why records were not appended.

@@ -14,7 +14,7 @@ use overdue::model::schedule::Zones;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Ended, Home, LIMIT, OVERDUE, Process, command, run, wait_until};
+use crate::harness::{Daemon, Ended, Home, LIMIT, OVERDUE, Process, command, curl, run, wait_until};
 
 mod schedules;
 
@@ -162,11 +162,13 @@ fn no_marked_block_of_the_readme_is_left_out() {
         "against",
         "api",
         "backup",
+        "badges",
         "compose",
         "cron-output",
         "cron-pipestatus",
         "cron-plain",
         "cron-start",
+        "events",
         "explain",
         "heartbeat-add",
         "journal-attempts",
@@ -273,11 +275,17 @@ fn a_copy_of_a_running_state_folder_can_be_started_from() {
     machine.job(FAILING);
     fine(&machine.cron(&machine.block("cron-plain")));
     let before = machine.heartbeat();
+    let badge = machine.bash(&machine.block("badges")).stdout;
+    assert!(badge.starts_with(&format!("{{\"svg\":\"{}/badge/", machine.home().url())), "{badge}");
+    let badge: Value = serde_json::from_str(&badge).unwrap();
     machine.bash(block("backup"));
 
     let restored = Home::new(CONFIG);
     fs::rename(machine.home().path("backup"), restored.state()).unwrap();
-    let after = Machine(Daemon::start_in(&restored)).heartbeat();
+    let restarted = Machine(Daemon::start_in(&restored));
+    let after = restarted.heartbeat();
+    let badge = badge["json"].as_str().unwrap().replace(&machine.home().url(), &restored.url());
+    assert_eq!(curl(&[&badge]).stdout, "{\"status\":\"down\"}", "the badge has its address still");
     assert_eq!(before["status"], "down");
     for key in ["uuid", "status", "last_ping_at", "last_exit_code", "pings_total", "next_due_at"] {
         assert_eq!(before[key], after[key], "{key}");
@@ -437,6 +445,29 @@ fn the_calls_of_the_api_answer_as_the_readme_says() {
     assert_eq!(lines[7], counts);
     let ready: Value = serde_json::from_str(&lines[8..].concat()).unwrap();
     assert_eq!((&ready["ready"], &ready["config"]["ok"]), (&json!(true), &json!(true)));
+}
+
+#[test]
+fn the_events_of_the_page_show_as_it_says() {
+    let machine = Machine::start();
+    let follower = Process::spawn(&mut machine.command("bash", &["-c", &machine.block("events")]));
+    let shows = |words: &[&str]| {
+        wait_until(LIMIT, &format!("{words:?} show: {}", follower.stderr()), || {
+            let text = follower.stdout();
+            let lines: Vec<_> = text.lines().filter_map(|line| line.split_once(' ')).collect();
+            lines.iter().all(|(at, _)| at.starts_with("20"))
+                && lines.iter().map(|(_, rest)| *rest).eq(words.iter().copied())
+        });
+    };
+    shows(&["hello null"]);
+    assert_eq!(machine.bash(&format!("curl -fsS {}/3", machine.ping_url())).stdout, "OK");
+    shows(&[
+        "hello null",
+        "ping backup",
+        "incident.opened backup",
+        "delivery.queued backup",
+        "delivery.attempted backup",
+    ]);
 }
 
 #[test]

@@ -145,7 +145,7 @@ impl Disk {
         let after = self.journal.last();
         let batch: Vec<Record> =
             records[after.0 as usize..end].iter().map(|record| record.as_ref().clone()).collect();
-        self.journal.append(after, &batch).is_ok_and(|last| last == Seq(end as u64))
+        self.journal.append(after, &batch).is_ok_and(|appended| appended.last == Seq(end as u64))
     }
 
     /// As a daemon does it: a new segment, unless the journal is behind or has failed, and then the snapshot.

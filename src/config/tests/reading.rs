@@ -19,6 +19,7 @@ fn an_empty_file_is_a_config_with_the_built_in_values() {
     assert_eq!(config.server.listen, [Listen::Tcp("127.0.0.1:8080".parse().unwrap())]);
     assert_eq!(config.server.base_url, "http://127.0.0.1:8080");
     assert_eq!((config.server.body_limit, config.server.max_connections), (10_000, 1_024));
+    assert_eq!(config.server.metrics_heartbeats, 1_000);
     assert_eq!(config.state.dir, Path::new("/etc/overdue/state"));
     assert_eq!(config.channels.values().collect::<Vec<_>>(), [&ChannelConfig::Log]);
     assert!(config.heartbeats.is_empty() && config.warnings.is_empty());
@@ -128,6 +129,34 @@ fn what_is_rarely_wanted_is_warned_of() {
         "config.toml:1:1: [heartbeats.a] has a grace of 0, so a ping that is late by a moment is an incident"
     ));
     assert!(warnings[1].contains(":5:1: [heartbeats.b] has no channel"));
+}
+
+#[test]
+fn a_status_page_of_a_tag_that_no_heartbeat_has_is_warned_of() {
+    let config = config(
+        "[server]\nstatus_pages = [\"db\", \"dbs\", \"shop\", \"none\"]\n[defaults]\nchannels = [\"log\"]\ntags = [\"shop\"]\n\
+         [heartbeats.a]\ninterval = \"1h\"\n[heartbeats.b]\ninterval = \"1h\"\ntags = [\"db\", \"x\"]\n",
+    );
+    assert_eq!(config.server.status_pages, ["db", "dbs", "shop", "none"]);
+    let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    let what = "status_pages names the tag";
+    let [first, second] = &warnings[..] else { panic!("{warnings:?}") };
+    assert!(
+        first.contains(&format!(":2:23: {what} \"dbs\", which no heartbeat of the config has")),
+        "{first}"
+    );
+    assert!(first.contains("did you mean \"db\"?"), "{first}");
+    assert!(second.contains(&format!(":2:38: {what} \"none\", which no heartbeat")), "{second}");
+    for (list, what) in [
+        ("[\"a\", \"a\"]", "status_pages names \"a\" twice"),
+        ("[\" \"]", "status_pages holds an empty text"),
+        ("\"a\"", "status_pages must be a list of tags"),
+        ("[\"a\\nb\"]", "a tag must be one line"),
+    ] {
+        let text = format!("[server]\nstatus_pages = {list}\n");
+        let problems = Memory::default().file(MAIN, &text).read_config().unwrap_err();
+        assert!(problems[0].to_string().contains(what), "{problems:?}");
+    }
 }
 
 #[test]

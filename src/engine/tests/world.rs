@@ -29,7 +29,7 @@ use crate::store::journal::SegmentJournal;
 use crate::store::memory::MemoryFolder;
 use crate::store::recover::{Found, recover};
 use crate::store::snapshot::SnapshotFiles;
-use crate::store::{AppendError, Durability, Journal};
+use crate::store::{AppendError, Appended, Durability, Journal};
 
 /// How long a condition is waited for, in real time.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -82,11 +82,11 @@ impl Journal for GatedJournal {
     fn last(&self) -> Seq {
         self.inner.last()
     }
-    fn append(&mut self, after: Seq, records: &[Record]) -> Result<Seq, AppendError> {
+    fn append(&mut self, after: Seq, records: &[Record]) -> Result<Appended, AppendError> {
         self.gate.pass();
-        let last = self.inner.append(after, records)?;
+        let appended = self.inner.append(after, records)?;
         self.written.lock().unwrap().extend_from_slice(records);
-        Ok(last)
+        Ok(appended)
     }
     fn rotate(&mut self, after: Seq) -> Result<(), AppendError> {
         self.inner.rotate(after)

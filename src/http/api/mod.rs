@@ -1,9 +1,11 @@
 //! The API: everything that a person can see or do, as JSON. It reads requests, asks the engine and writes
 //! answers; what a heartbeat is and does is decided elsewhere.
 
+mod badges;
 mod changes;
 pub(in crate::http) mod deliveries;
 mod draft;
+mod events;
 mod fields;
 mod heartbeats;
 pub(in crate::http) mod history;
@@ -102,10 +104,16 @@ async fn answer<E: Engine>(
         (["deliveries", id, "retry"], Method::POST) => deliveries::retry(door, id, request).await,
         (["channels", name, "test"], Method::POST) => deliveries::test(door, name, request).await,
         (["deliveries", _, "retry"] | ["channels", _, "test"], _) => Err(Failure::method("POST")),
-        (["incidents" | "summary" | "openapi.json" | "deliveries"] | ["deliveries", _], _) => {
+        (
+            ["incidents" | "summary" | "events" | "badges" | "openapi.json" | "deliveries"]
+            | ["deliveries", _],
+            _,
+        ) => {
             only_reading(method)?;
             match path[..] {
                 ["incidents"] => incidents::list(door, request).await,
+                ["events"] => events::follow(door, request).await,
+                ["badges"] => badges::show(door, &settings, request).await,
                 ["summary"] => summary::summary(door, request).await,
                 ["deliveries", id] => deliveries::one(door, id, request).await,
                 ["deliveries"] => deliveries::list(door, request).await,

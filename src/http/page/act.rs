@@ -7,8 +7,8 @@ use crate::http::api::{
     astray, delivery_id, no_such_channel, no_such_delivery, no_such_heartbeat, refused, target,
 };
 use crate::http::form::Form;
-use crate::http::login::local;
 use crate::http::page::address::Act;
+use crate::http::page::login::local;
 use crate::http::page::see_other;
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;

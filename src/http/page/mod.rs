@@ -13,6 +13,7 @@ mod heartbeat;
 mod home;
 mod incidents;
 mod list;
+pub(crate) mod login;
 mod query;
 mod snippets;
 mod strip;
@@ -40,9 +41,9 @@ use crate::http::Door;
 use crate::http::auth::{Facts, reads, visit};
 use crate::http::form::Form;
 use crate::http::listen::{AbsoluteForm, Peer};
-use crate::http::login::turned_away;
 use crate::http::page::address::Address;
 use crate::http::page::frame::Frame;
+use crate::http::page::login::turned_away;
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 

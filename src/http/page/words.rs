@@ -122,3 +122,43 @@ pub(super) fn event(event_type: &str) -> &str {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::incident::BlindWindow;
+    use crate::model::time::Timestamp;
+
+    #[test]
+    fn blind_windows_are_told_in_words() {
+        let at = |second: i64| Timestamp::from_millis(1_795_348_800_000 + second * 1_000);
+        let told = |why| {
+            blind(BlindWindow { from: at(0), to: at(90), why })
+        };
+        assert_eq!(
+            told(Blindness::NotRunning),
+            "overdue was not running from 2026-11-22 12:00:00 to 2026-11-22 12:01:30 UTC, for 1m 30s"
+        );
+        assert_eq!(
+            told(Blindness::ClockStep),
+            "the clock of overdue was set from 2026-11-22 12:00:00 to 2026-11-22 12:01:30 UTC"
+        );
+    }
+
+    #[test]
+    fn a_timeline_is_told_in_words() {
+        let said = |what, exit_code, periods, reason| {
+            note(&NoteView { at: Timestamp::from_millis(0), what, exit_code, run: None, periods, reason })
+        };
+        for (told, words) in [
+            (said("opened", None, None, None), "opened"),
+            (said("failed", Some(3), None, None), "a run failed with exit code 3"),
+            (said("failed", None, None, None), "a run said that it failed"),
+            (said("missed", None, Some(1), None), "one more period passed without a ping"),
+            (said("missed", None, Some(7), None), "7 more periods passed without a ping"),
+            (said("resolved", None, None, Some(Reason::Ping)), "resolved: a success came"),
+        ] {
+            assert_eq!(told, words);
+        }
+    }
+}

@@ -2,11 +2,15 @@
 
 mod access;
 mod api;
+mod badges;
 mod connections;
+mod events;
 mod manage;
+mod metrics;
 mod page;
 mod pings;
 mod places;
+mod streams;
 
 use std::future::Future;
 use std::io;
@@ -23,16 +27,19 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::engine::clock::{Frame, Stamp};
+use crate::engine::feed::{Feed, Following};
 use crate::engine::handle::{JournalHealth, Refused};
+use crate::engine::measures::Measures;
 use crate::http::seam::Engine;
 use crate::http::serve::Listener;
 use crate::http::{ConfigHealth, Door, HttpSettings, serve};
 use crate::machine::Machine;
 use crate::machine::event::{Event, Reload, Reply, Request, Ticket};
+use crate::machine::news::News;
 use crate::machine::state::State;
 use crate::machine::view::View;
 use crate::model::heartbeat::{Draft, namespace};
-use crate::model::id::{Life, Slug};
+use crate::model::id::{Life, Seq, Slug};
 use crate::model::ping::{Ping, Target};
 use crate::model::schedule::{Timing, Zones};
 use crate::model::settings::Settings;
@@ -42,6 +49,8 @@ use crate::model::time::{Span, Timestamp};
 const LIMIT: Duration = Duration::from_secs(20);
 const KEY: &str = "a-ping-key-of-many-letters";
 const NOON: i64 = 1_795_348_800_000;
+/// The last record of the life before.
+const RECOVERED: Seq = Seq(100);
 
 /// Stands for the engine: the same decisions, at once, without a disk.
 #[derive(Debug, Clone)]
@@ -50,11 +59,14 @@ struct Desk(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     machine: Mutex<Machine>,
+    /// The last record, and the news of all.
+    feed: Mutex<(Seq, Feed)>,
     clock: AtomicI64,
     tickets: AtomicU64,
     refuse: Mutex<Option<Refused>>,
     stuck: Mutex<bool>,
     journal: watch::Sender<JournalHealth>,
+    measures: Measures,
     pings: watch::Sender<Vec<Ping>>,
     /// Waits for bodies that are under way.
     heard: watch::Sender<usize>,
@@ -91,18 +103,31 @@ impl Desk {
         }
         Self(Arc::new(Inner {
             machine: Mutex::new(machine),
+            feed: Mutex::new((RECOVERED, Feed::new(RECOVERED))),
             clock: AtomicI64::new(NOON),
             tickets: AtomicU64::new(1),
             refuse: Mutex::new(None),
             stuck: Mutex::new(false),
             journal: watch::Sender::default(),
+            measures: Measures::default(),
             pings: watch::Sender::new(Vec::new()),
             heard: watch::Sender::new(0),
         }))
     }
 
     fn tell(&self, event: Event) -> Reply {
-        self.0.machine.lock().unwrap().handle(event, self.now()).reply
+        let mut machine = self.0.machine.lock().unwrap();
+        let transition = machine.handle(event, self.now());
+        let (last, feed) = &mut *self.0.feed.lock().unwrap();
+        for record in &transition.records {
+            *last = last.plus(1);
+            let mut news = Vec::new();
+            News::tell(*last, record, machine.state(), &mut news);
+            for news in news {
+                feed.tell(news, true);
+            }
+        }
+        transition.reply
     }
 
     fn set_clock(&self, millis: i64) {
@@ -179,6 +204,11 @@ impl Engine for Desk {
         Ok(question(self.0.machine.lock().unwrap().view(self.now())))
     }
 
+    async fn follow(&self, after: Option<Seq>) -> Result<Following, Refused> {
+        self.refused()?;
+        Ok(self.0.feed.lock().unwrap().1.follow(after))
+    }
+
     async fn turn(&self) -> Result<(), Refused> {
         if *self.0.stuck.lock().unwrap() {
             std::future::pending::<()>().await;
@@ -188,6 +218,10 @@ impl Engine for Desk {
 
     fn journal(&self) -> watch::Receiver<JournalHealth> {
         self.0.journal.subscribe()
+    }
+
+    fn measures(&self) -> Measures {
+        self.0.measures.clone()
     }
 }
 

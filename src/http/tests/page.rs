@@ -99,6 +99,8 @@ async fn a_page_tells_how_a_heartbeat_stands_and_lets_nothing_in() {
     ] {
         assert!(page.body.contains(shown), "{shown} in {}", page.body);
     }
+    let run = house.get("/api/v1/heartbeats/sync/runs").await.json()["runs"][1].clone();
+    assert_eq!((&run["method"], &run["from"]), (&json!("POST"), &json!("127.0.0.1")));
     let head = house.send("HEAD", PAGE, &[], "").await;
     assert_eq!((head.status, head.body.as_str()), (200, ""));
 }

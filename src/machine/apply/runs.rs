@@ -100,6 +100,7 @@ pub(super) fn end_runs(
 
 fn push_run(history: &mut History, run: Run, keep: usize) {
     history.days.ended(run.ended_at, run.outcome, run.duration);
+    history.ended.count(run.outcome);
     history.runs.push_back(run);
     while history.runs.len() > keep.max(1) {
         history.runs.pop_front();

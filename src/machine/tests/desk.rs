@@ -9,6 +9,7 @@ use crate::machine::effect::Effect;
 use crate::machine::event::{Event, Reload, Reply, Request, Ticket};
 use crate::machine::record::{Alerted, Record};
 use crate::machine::state::State;
+use crate::machine::tests::readings;
 use crate::machine::view::HeartbeatView;
 use crate::machine::{Machine, Transition};
 use crate::model::channel::{Channel, ChannelName};
@@ -146,6 +147,7 @@ impl Desk {
             }
             self.effects.push(effect);
         }
+        readings::agree(&self.machine, self.now);
         reply
     }
 

@@ -34,6 +34,7 @@ mod delivery;
 mod desk;
 mod incident;
 mod pings;
+mod readings;
 mod reload;
 mod requests;
 mod retries;

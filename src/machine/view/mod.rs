@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use uuid::Uuid;
+
 use crate::machine::Machine;
 use crate::machine::beat::Beat;
 use crate::model::heartbeat::{Declaration, Status};
@@ -15,6 +17,8 @@ mod delivery;
 mod heartbeat;
 mod history;
 mod incident;
+mod public;
+mod reading;
 mod stats;
 mod summary;
 mod survey;
@@ -24,6 +28,8 @@ pub use delivery::{AttemptView, DeliveryFilter, DeliveryStatus, DeliveryView};
 pub use heartbeat::HeartbeatView;
 pub use history::{BodyView, PingView, RunEntry, RunPlace, RunView};
 pub use incident::{IncidentEntry, IncidentFilter, IncidentView, NoteView};
+pub use public::{DayTold, PublicView};
+pub use reading::{Reading, Waiting};
 pub use stats::{DayStats, DurationStats, RunStats, StatsView};
 pub use summary::{DeliveryCounts, HeartbeatCounts, Standings};
 pub use survey::{GroupCount, Grouping, NAMES_MAX, Order, Row, Survey, Wanted};
@@ -91,6 +97,18 @@ impl<'a> View<'a> {
             None => state.find(name),
         };
         self.machine.beat(place?).map(|beat| beat.heartbeat.slug.clone())
+    }
+
+    /// The UUID of a heartbeat, by slug or UUID.
+    pub fn uuid_of(&self, name: &str) -> Option<Uuid> {
+        self.find(name).map(|beat| beat.heartbeat.uuid)
+    }
+
+    /// How the heartbeat of this UUID stands.
+    pub fn status_of(&self, uuid: Uuid) -> Option<Status> {
+        let state = &self.machine.state;
+        let beat = self.machine.beat(state.find_living(&Target::Uuid(uuid))?)?;
+        Some(self.status(beat))
     }
 
     /// How many heartbeats there are.

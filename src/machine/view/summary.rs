@@ -57,12 +57,19 @@ pub struct Standings {
 impl View<'_> {
     /// How the heartbeats after `after` by slug stand, a turn's number of them, and where to go on.
     pub fn count(&self, after: Option<&str>) -> (HeartbeatCounts, Option<Slug>) {
+        self.count_tagged(None, after)
+    }
+
+    /// The same of those with a tag only.
+    pub fn count_tagged(&self, tag: Option<&str>, after: Option<&str>) -> (HeartbeatCounts, Option<Slug>) {
         let mut counts = HeartbeatCounts::default();
         let mut living = self.machine.state.living_after(after).peekable();
-        for _ in 0..LOOK {
+        for looked in 1..=LOOK {
             let Some(beat) = living.next() else { break };
-            counts.add(self.status(beat), !beat.open_runs.is_empty());
-            if counts.total == LOOK as u64 && living.peek().is_some() {
+            if tag.is_none_or(|tag| beat.heartbeat.tags.iter().any(|one| one == tag)) {
+                counts.add(self.status(beat), !beat.open_runs.is_empty());
+            }
+            if looked == LOOK && living.peek().is_some() {
                 return (counts, Some(beat.heartbeat.slug.clone()));
             }
         }

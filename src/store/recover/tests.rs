@@ -290,7 +290,7 @@ fn after_a_failed_sync_a_snapshot_and_a_new_segment_heal() {
             // The daemon went on in memory up to 7.
             snapshot(&mut life.snapshots, 7).unwrap();
             life.journal.begin_segment(Seq(7)).unwrap();
-            assert_eq!(life.journal.append(Seq(7), &facts(8..=9)).unwrap(), Seq(9));
+            assert_eq!(life.journal.append(Seq(7), &facts(8..=9)).unwrap().last, Seq(9));
             folder.crash(seed);
             let life = begin(&folder, Durability::Fsync);
             let state = Some((7, "up to 7".to_owned()));

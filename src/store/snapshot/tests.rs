@@ -83,7 +83,7 @@ fn the_snapshot_before_the_newest_always_recovers_and_what_is_older_goes() {
     let folder = MemoryFolder::new();
     let mut life = begin(&folder, Durability::Fsync);
     for n in 1..=5u64 {
-        let last = life.journal.append(Seq(2 * (n - 1)), &facts(1..=2)).unwrap();
+        let last = life.journal.append(Seq(2 * (n - 1)), &facts(1..=2)).unwrap().last;
         life.journal.begin_segment(last).unwrap();
         let covered = snapshot(&mut life.snapshots, last.0).unwrap();
         life.journal.trim(covered).unwrap();

@@ -12,8 +12,9 @@ use warp::reply::Response;
 
 use crate::http::HttpSettings;
 use crate::http::api::request::Request;
-use crate::http::api::{changes, deliveries, heartbeats, history, incidents, summary};
+use crate::http::api::{badges, changes, deliveries, events, heartbeats, history, incidents, summary};
 use crate::http::health;
+use crate::http::metrics;
 use crate::http::rejection::{ErrorBody, Failure, json_response};
 
 pub(super) use heartbeat::{HeartbeatPatch, NewHeartbeat, WholeHeartbeat};
@@ -46,10 +47,13 @@ pub(super) use heartbeat::{HeartbeatPatch, NewHeartbeat, WholeHeartbeat};
         deliveries::one,
         deliveries::retry,
         deliveries::test,
+        events::follow,
         summary::summary,
+        badges::show,
         describe,
         health::alive,
         health::readiness,
+        metrics::metrics,
     ),
     components(schemas(ErrorBody, NewHeartbeat, WholeHeartbeat, HeartbeatPatch)),
     tags(
@@ -57,6 +61,7 @@ pub(super) use heartbeat::{HeartbeatPatch, NewHeartbeat, WholeHeartbeat};
         (name = "History", description = "What was of a heartbeat."),
         (name = "Incidents", description = "From going down to recovery."),
         (name = "Deliveries", description = "One alert to one channel, with its attempts."),
+        (name = "Events", description = "What happens, as it happens."),
         (name = "Summary", description = "How everything stands."),
     )
 )]
@@ -95,7 +100,7 @@ fn described() -> Value {
         require_all(name, schema);
     }
     let paths = document["paths"].as_object_mut().into_iter().flatten();
-    for (_, path) in paths.filter(|(path, _)| path.starts_with("/api/")) {
+    for (_, path) in paths.filter(|(path, _)| path.starts_with("/api/") || *path == "/metrics") {
         for operation in objects(path) {
             errors(operation);
         }

@@ -68,6 +68,7 @@
       if (old === document.activeElement) return;
     }
     let at = old.firstChild;
+    const names = new Set([...fresh.childNodes].map(key));
     for (const child of [...fresh.childNodes]) {
       let same = at;
       const name = key(child);
@@ -77,6 +78,12 @@
         same = null;
       }
       if (same) {
+        // What has gone is taken away rather than what stays moved, which would lose the focus.
+        while (at !== same && (key(at) === null || !names.has(key(at)))) {
+          const next = at.nextSibling;
+          at.remove();
+          at = next;
+        }
         if (same !== at) old.insertBefore(same, at);
         morph(same, child);
         at = same.nextSibling;
@@ -119,10 +126,12 @@
       }
       ahead = Date.parse(page.body.dataset.now) - Date.now();
       document.title = page.title;
+      const focus = document.activeElement;
       for (const place of ["link[rel=icon]", "header nav", "main"]) {
         const [old, fresh] = [document.querySelector(place), page.querySelector(place)];
         if (old && fresh) morph(old, fresh);
       }
+      if (focus !== document.activeElement && focus.isConnected) focus.focus({ preventScroll: true });
       arm();
       tick();
     } catch {

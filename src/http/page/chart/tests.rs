@@ -1,3 +1,5 @@
+//! What the chart draws of runs of every kind.
+
 use super::*;
 use crate::machine::view::RunView;
 use crate::model::id::RunId;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use askama::Template;
 use bytes::Buf;
 use futures_util::Stream;
 use http::header::{LOCATION, SET_COOKIE};
@@ -15,7 +16,8 @@ use crate::http::Door;
 use crate::http::auth::{Facts, Turned, key_of, reads, refuse_other_sites, visitor};
 use crate::http::form::Form;
 use crate::http::listen::{AbsoluteForm, Peer};
-use crate::http::markup::{escape, page};
+use crate::http::page::frame::Frame;
+use crate::http::page::{dressed, page};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::http::session;
@@ -67,7 +69,12 @@ pub(crate) fn routes<E: Engine>(
 pub(crate) fn turned_away(turned: Turned, method: &Method, path: &str) -> Result<Response, Failure> {
     match turned {
         Turned::Failure(failure) => Err(failure),
-        Turned::Login => Ok(page(StatusCode::UNAUTHORIZED, lead_on(if reads(method) { path } else { "/" }))),
+        Turned::Login => {
+            let html = lead_on(if reads(method) { path } else { "/" });
+            let mut response = dressed(html.into(), "text/html; charset=utf-8");
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+            Ok(response)
+        }
     }
 }
 
@@ -81,7 +88,7 @@ impl Head {
 fn show<E: Engine>(door: &Door<E>, head: &Head, next: &str) -> Result<Response, Failure> {
     match visitor(&door.settings(), head.facts(), door.engine.now()) {
         Ok(_) => Ok(see_other(next, None)),
-        Err(Turned::Login) => Ok(page(StatusCode::OK, form(next, false))),
+        Err(Turned::Login) => Ok(form(door, next, false)),
         Err(Turned::Failure(failure)) => Err(failure),
     }
 }
@@ -102,7 +109,7 @@ where
         return Ok(see_other(next, None));
     }
     match key_of(&settings.api_keys, sent.get("key").trim().as_bytes()) {
-        None => Ok(page(StatusCode::UNAUTHORIZED, form(next, true))),
+        None => Ok(form(door, next, true)),
         Some(key) => {
             tracing::info!(key = key.name, role = ?key.role, "somebody signed in to the page");
             let value = session::open(&settings.server_key, key, door.engine.now());
@@ -132,7 +139,8 @@ where
 /// Leads on from `/login` or `/logout` to another page of ours. Said from here: a proxy may have put a path before
 /// all of ours.
 fn see_other(path: &str, cookie: Option<String>) -> Response {
-    let mut response = page(StatusCode::SEE_OTHER, String::new());
+    let mut response = dressed(bytes::Bytes::new(), "text/html; charset=utf-8");
+    *response.status_mut() = StatusCode::SEE_OTHER;
     let headers = [(LOCATION, Some(format!(".{}", local(path)))), (SET_COOKIE, cookie)];
     for (name, text) in headers.into_iter().filter_map(|(name, text)| Some((name, text?))) {
         match HeaderValue::from_str(&text) {
@@ -166,16 +174,22 @@ fn lead_on(path: &str) -> String {
     )
 }
 
-fn form(next: &str, wrong: bool) -> String {
-    let wrong = if wrong { "<p role=\"alert\">No API key of the config is this one.</p>" } else { "" };
-    let next = escape(local(next));
-    format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Sign in: overdue</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"></head><body><main><h1>Sign in</h1>{wrong}\
-         <form method=\"post\" action=\"login\"><input type=\"hidden\" name=\"next\" value=\"{next}\">\
-         <label for=\"key\">API key</label> <input id=\"key\" name=\"key\" type=\"password\" \
-         autocomplete=\"current-password\" required autofocus> <button>Sign in</button></form></main></body></html>\n"
-    )
+/// The form.
+#[derive(Template)]
+#[template(path = "login.html")]
+struct SignIn<'a> {
+    frame: Frame,
+    next: &'a str,
+    wrong: bool,
+}
+
+fn form<E: Engine>(door: &Door<E>, next: &str, wrong: bool) -> Response {
+    let frame = Frame::outside(door, "./", "Sign in");
+    let mut response = page(&SignIn { frame, next: local(next), wrong });
+    if wrong {
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+    }
+    response
 }
 
 #[cfg(test)]
@@ -212,6 +226,5 @@ mod tests {
             "{html}"
         );
         assert!(lead_on("/").contains("url=login?next=%2F\"") && lead_on("/?a=/b/c").contains("url=login?"));
-        assert!(form("/\"><b>'", false).contains("value=\"/&quot;&gt;&lt;b&gt;&#39;\""));
     }
 }
