@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use bytes::Buf;
 use futures_util::Stream;
-use http::header::{LOCATION, SET_COOKIE};
+use http::header::{ACCEPT, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use warp::reply::Response;
@@ -65,14 +65,18 @@ pub(crate) fn routes<E: Engine>(
         })
 }
 
-/// What someone is answered who is not shown the page at this path and query.
-pub(crate) fn turned_away(turned: Turned, method: &Method, path: &str) -> Result<Response, Failure> {
+/// What someone is answered who is not shown the page at this path and query. A browser that wants a page has not
+/// failed: its way leads over another. Whoever wants anything else is told so by the status.
+pub(crate) fn turned_away(turned: Turned, facts: Facts<'_>, path: &str) -> Result<Response, Failure> {
     match turned {
         Turned::Failure(failure) => Err(failure),
         Turned::Login => {
-            let html = lead_on(if reads(method) { path } else { "/" });
+            let html = lead_on(if reads(facts.method) { path } else { "/" });
             let mut response = dressed(html.into(), "text/html; charset=utf-8");
-            *response.status_mut() = StatusCode::UNAUTHORIZED;
+            let accepts = facts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+            if !accepts.into_iter().any(|kinds| kinds.contains("text/html")) {
+                *response.status_mut() = StatusCode::UNAUTHORIZED;
+            }
             Ok(response)
         }
     }

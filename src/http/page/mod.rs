@@ -133,7 +133,7 @@ where
     let facts = Facts { method, headers, absolute: absolute.as_ref(), peer: *peer };
     let visitor = match visit(&door.settings(), facts, door.engine.now()) {
         Ok(visitor) => visitor,
-        Err(turned) => return turned_away(turned, method, &request.address),
+        Err(turned) => return turned_away(turned, facts, &request.address),
     };
     match address {
         Address::Home => home::answer(door, visitor, &request.query).await,

@@ -146,3 +146,33 @@ async fn without_keys_there_is_nothing_to_sign_in_to() {
     );
     assert_eq!(house.send("GET", "/login", &[("Host", "evil.example")], "").await.status, 403);
 }
+
+#[tokio::test]
+async fn a_link_of_another_site_is_led_on_within_the_page_where_the_session_comes_again() {
+    let house = keyed();
+    let cookie = house.sign_in(READ).await;
+    let link = [
+        ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Mode", "navigate"),
+        ("Sec-Fetch-Dest", "document"),
+    ];
+    // The browser keeps the `SameSite=Strict` cookie back, also behind a redirect: so it is none.
+    let answer = house.send("GET", "/?status=down", &link, "").await;
+    assert_eq!((answer.status, answer.header("location")), (200, None), "{answer:?}");
+    assert!(
+        answer.body.contains("http-equiv=\"refresh\" content=\"0; url=login?next=%2F%3Fstatus%3Ddown\""),
+        "{answer:?}"
+    );
+    assert!(!answer.body.contains("backup"), "nothing is shown yet");
+    // What that page asks for is of this site, so the cookie comes.
+    let within = [("Sec-Fetch-Site", "same-origin"), ("Cookie", cookie.as_str())];
+    let answer = house.send("GET", "/login?next=%2F%3Fstatus%3Ddown", &within, "").await;
+    assert_eq!((answer.status, answer.header("location")), (303, Some("./?status=down")));
+    assert_eq!(house.send("GET", "/?status=down", &within, "").await.status, 200);
+    // Programs are told by the status, as is the page's script.
+    assert_eq!(house.send("GET", "/", &[("Accept", "*/*")], "").await.status, 401);
+    assert_eq!(house.get("/").await.status, 401);
+    // Without keys there is no session to wait for.
+    assert!(House::open().send("GET", "/", &link, "").await.body.contains("backup"));
+}
