@@ -144,6 +144,13 @@ pub fn parse_size(text: &str) -> Result<u64, LengthError> {
         })
 }
 
+/// Writes a size so that [`parse_size`] reads it as the same: `10KB`, `256MiB`.
+pub fn write_size(bytes: u64) -> String {
+    let whole = SIZES.iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    let (name, unit) = whole.copied().unwrap_or(("B", 1));
+    format!("{}{name}", bytes / unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +220,13 @@ mod tests {
             ("99999999999TB", None),
         ] {
             assert_eq!(parse_size(text).unwrap_err().meant(), meant.map(str::to_owned), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_written_as_it_is_read() {
+        for text in ["0B", "1B", "999B", "10KB", "100KiB", "256MiB", "1GB", "1TiB", "16MiB", "10001B"] {
+            assert_eq!(write_size(parse_size(text).unwrap()), text);
         }
     }
 }

@@ -30,6 +30,7 @@ mod resolve;
 mod schedule;
 pub mod secret;
 mod server;
+pub mod shown;
 mod spent;
 mod syntax;
 pub mod template;

@@ -1,10 +1,12 @@
 //! A config in force: what each part of the daemon is handed of it, at the start and on every reload.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::config::change::Outline;
 use crate::config::problem::Problem;
 use crate::config::secret::Secret;
 use crate::daemon::recovery::OwnKeys;
@@ -24,24 +26,37 @@ pub(super) struct InForce {
     /// What sessions and the addresses of badges are made from.
     server_key: [u8; 32],
     timezones: TimeZones,
+    /// The config that the daemon started with.
+    started_with: Outline,
+    /// Where it was read.
+    path: Arc<str>,
 }
 
 impl InForce {
-    pub(super) fn new(config: &Config, own: OwnKeys, timezones: TimeZones) -> Self {
+    pub(super) fn new(config: &Config, path: &Path, own: OwnKeys, timezones: TimeZones) -> Self {
         let OwnKeys { ping: own_ping_key, server: server_key } = own;
+        let path: Arc<str> = path.display().to_string().into();
+        let http = http_settings(config, &path, (&own_ping_key, server_key), &timezones);
         Self {
-            http: watch::Sender::new(Arc::new(http_settings(config, &own_ping_key, server_key, &timezones))),
+            http: watch::Sender::new(Arc::new(http)),
             targets: watch::Sender::new(Arc::new(config.channels.clone())),
             alive_url: watch::Sender::new(config.server.alive_url.clone()),
             own_ping_key,
             server_key,
             timezones,
+            started_with: Outline::of(config),
+            path,
         }
     }
 
     /// The namespace of the state folder's own ping key, when that is the one in use.
     pub(super) fn own_namespace(&self, config: &Config) -> Option<uuid::Uuid> {
         config.server.ping_key.is_none().then(|| namespace(&self.own_ping_key))
+    }
+
+    /// What of a config waits for a restart, since the daemon started with something else.
+    pub(super) fn needs_restart(&self, config: &Config) -> Vec<&'static str> {
+        self.started_with.change(&Outline::of(config)).needs_restart
     }
 
     /// What the machine takes of a config.
@@ -59,7 +74,8 @@ impl InForce {
 
     /// Hands the rest of a config to those who watch for it.
     pub(super) fn put(&self, config: &Config) {
-        let http = http_settings(config, &self.own_ping_key, self.server_key, &self.timezones);
+        let own = (self.own_ping_key.as_str(), self.server_key);
+        let http = http_settings(config, &self.path, own, &self.timezones);
         self.http.send_replace(Arc::new(http));
         self.targets.send_replace(Arc::new(config.channels.clone()));
         self.alive_url.send_if_modified(|before| {
@@ -77,8 +93,8 @@ fn ping_key<'a>(config: &'a Config, own: &'a str) -> &'a str {
 
 fn http_settings(
     config: &Config,
-    own_ping_key: &str,
-    server_key: [u8; 32],
+    path: &Arc<str>,
+    (own_ping_key, server_key): (&str, [u8; 32]),
     timezones: &TimeZones,
 ) -> HttpSettings {
     let server = &config.server;
@@ -94,5 +110,7 @@ fn http_settings(
         channels: config.channels.keys().cloned().collect(),
         zones: timezones.zones.clone(),
         timezones: timezones.data.clone(),
+        shown: config.shown().into(),
+        path: Arc::clone(path),
     }
 }

@@ -123,7 +123,7 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
     timezones.tell();
     let kept = recovery::recover_from(folder, config.state.durability)?;
     let held = starts::hold_back(&mut config, &kept.state, &reading.transcript);
-    let in_force = InForce::new(&config, recovery::own_keys(&kept.folder)?, timezones);
+    let in_force = InForce::new(&config, path, recovery::own_keys(&kept.folder)?, timezones);
     let reload = in_force.reload_event(&config).map_err(Failure::Config)?;
     let own_namespace = in_force.own_namespace(&config);
     let first = First { config: &config, transcript: reading.transcript, held: held.clone() };
@@ -140,6 +140,7 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
         loaded_at: engine.now(),
         problems: held.iter().map(ToString::to_string).collect(),
         warnings: config.warnings.iter().map(ToString::to_string).collect(),
+        needs_restart: Vec::new(),
     });
     let door = Door::new(engine.clone(), in_force.http.subscribe(), health.subscribe());
     let listening = listeners.iter().map(|listener| listener.name().to_owned()).collect::<Vec<_>>();

@@ -86,6 +86,7 @@ async fn accept(
         loaded_at: engine.now(),
         problems: Vec::new(),
         warnings: config.warnings.iter().map(ToString::to_string).collect(),
+        needs_restart: in_force.needs_restart(config),
     });
 }
 

@@ -72,6 +72,10 @@ pub struct HttpSettings {
     pub zones: Zones,
     /// What these zones are.
     pub timezones: TimeZoneData,
+    /// The config as TOML, without its secrets.
+    pub shown: Arc<str>,
+    /// Where the config was read.
+    pub path: Arc<str>,
 }
 
 /// Which time zone data is in use.
@@ -114,6 +118,8 @@ pub struct ConfigHealth {
     pub problems: Vec<String>,
     /// What is in force but probably not meant.
     pub warnings: Vec<String>,
+    /// What of it waits for a restart.
+    pub needs_restart: Vec<&'static str>,
 }
 
 /// All that requests are answered from.
@@ -209,6 +215,8 @@ impl HttpSettings {
             channels: [ChannelName::new("ops")].into(),
             zones: Zones::bundled(),
             timezones: TimeZoneData { release: "2025b".to_owned(), from: TimeZoneOrigin::Bundled },
+            shown: "[server]\n".into(),
+            path: "/etc/overdue/config.toml".into(),
         }
     }
 }

@@ -6,10 +6,11 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use warp::reply::Response;
 
+use crate::engine::handle::Refused;
 use crate::http::Door;
 use crate::http::api::changes::refused;
 use crate::http::api::pages::{self, read_number};
-use crate::http::api::request::Request;
+use crate::http::api::request::{Parameters, Request};
 use crate::http::api::{astray, slug_of};
 use crate::http::rejection::{Failure, json_response};
 use crate::http::seam::Engine;
@@ -17,6 +18,13 @@ use crate::machine::event::{Reply, Request as Wish};
 use crate::machine::view::{DeliveryFilter, DeliveryStatus, DeliveryView, View};
 use crate::model::channel::ChannelName;
 use crate::model::id::{DeliveryId, IncidentId, parse_uuid};
+
+/// The words of how a delivery stands.
+pub(in crate::http) const STATUSES: [(&str, DeliveryStatus); 3] = [
+    ("waiting", DeliveryStatus::Waiting),
+    ("delivered", DeliveryStatus::Delivered),
+    ("given_up", DeliveryStatus::GivenUp),
+];
 
 /// Which deliveries are wanted.
 #[derive(IntoParams)]
@@ -58,23 +66,38 @@ pub(super) struct DeliveryList {
         (status = 404, description = "There is no such heartbeat.")))]
 pub(super) async fn list<E: Engine>(door: &Door<E>, request: &Request) -> Result<Response, Failure> {
     let given = request.parameters(&["status", "channel", "heartbeat", "incident", "limit", "cursor"])?;
-    let words = [
-        ("waiting", DeliveryStatus::Waiting),
-        ("delivered", DeliveryStatus::Delivered),
-        ("given_up", DeliveryStatus::GivenUp),
-    ];
+    let limit = given.limit()?;
+    let (filter, cursor) = wanted(door, &given).await?;
+    let (deliveries, next_cursor) = page(&door.engine, filter, cursor, limit).await?;
+    let list = DeliveryList { deliveries, next_cursor };
+    pages::answer(list.deliveries.len(), list).await
+}
+
+/// Which deliveries are wanted, and before which one the page begins.
+pub(in crate::http) async fn wanted<E: Engine>(
+    door: &Door<E>,
+    given: &Parameters<'_>,
+) -> Result<(DeliveryFilter, Option<u64>), Failure> {
     let filter = DeliveryFilter {
-        status: given.word("status", &words)?,
+        status: given.word("status", &STATUSES)?,
         channel: given.text("channel").map(str::to_owned),
         heartbeat: slug_of(door, given.text("heartbeat")).await?.map(String::from),
         incident: given.uuid("incident")?.map(IncidentId),
     };
-    let (limit, cursor) = (given.limit()?, given.cursor(read_number)?);
+    Ok((filter, given.cursor(read_number)?))
+}
+
+/// A page of deliveries, newest first, and the cursor of the next one.
+pub(in crate::http) async fn page<E: Engine>(
+    engine: &E,
+    filter: DeliveryFilter,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<(Vec<DeliveryView>, Option<String>), Refused> {
     let piece =
         move |view: View<'_>, before: Option<&u64>, room| view.deliveries(&filter, before.copied(), room);
-    let (deliveries, next) = pages::gather(&door.engine, limit, cursor, piece).await?;
-    let list = DeliveryList { deliveries, next_cursor: next.map(|number| number.to_string()) };
-    pages::answer(list.deliveries.len(), list).await
+    let (deliveries, next) = pages::gather(engine, limit, before, piece).await?;
+    Ok((deliveries, next.map(|number| number.to_string())))
 }
 
 /// Show a delivery
@@ -124,7 +147,7 @@ pub(super) async fn test<E: Engine>(
 ) -> Result<Response, Failure> {
     request.parameters(&[])?;
     let reply = door.engine.request(Wish::Test { channel: ChannelName::new(name) }).await?;
-    queued(door, reply, || Failure::not_found("The config has no channel of this name.")).await
+    queued(door, reply, no_such_channel).await
 }
 
 async fn queued<E: Engine>(
@@ -162,6 +185,10 @@ pub(in crate::http) fn delivery_id(text: &str) -> Result<DeliveryId, Failure> {
 }
 
 /// What is said of one that is not known.
+pub(in crate::http) fn no_such_channel() -> Failure {
+    Failure::not_found("The config has no channel of this name.")
+}
+
 pub(in crate::http) fn no_such_delivery() -> Failure {
     Failure::not_found("There is no delivery of this id; of those that ended the last 1,000 are kept.")
 }

@@ -4,9 +4,10 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use warp::reply::Response;
 
+use crate::engine::handle::Refused;
 use crate::http::Door;
 use crate::http::api::pages::{self, read_instant, write_instant};
-use crate::http::api::request::Request;
+use crate::http::api::request::{Parameters, Request};
 use crate::http::api::slug_of;
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
@@ -58,15 +59,33 @@ pub(super) struct IncidentList {
         (status = 404, description = "There is no such heartbeat.")))]
 pub(super) async fn list<E: Engine>(door: &Door<E>, request: &Request) -> Result<Response, Failure> {
     let given = request.parameters(&["status", "heartbeat", "limit", "cursor"])?;
+    let limit = given.limit()?;
+    let (filter, cursor) = wanted(door, &given).await?;
+    let (incidents, next_cursor) = page(&door.engine, filter, cursor, limit).await?;
+    let list = IncidentList { incidents, next_cursor };
+    pages::answer(list.incidents.len(), list).await
+}
+
+/// Which incidents are wanted, and before which one the page begins.
+pub(in crate::http) async fn wanted<E: Engine>(
+    door: &Door<E>,
+    given: &Parameters<'_>,
+) -> Result<(IncidentFilter, Option<Opened>), Failure> {
     let open = given.word("status", &[("open", true), ("resolved", false)])?;
-    let (limit, cursor) =
-        (given.limit()?, given.cursor(|text| read_instant(text).map(|(at, id)| (at, IncidentId(id))))?);
+    let cursor = given.cursor(|text| read_instant(text).map(|(at, id)| (at, IncidentId(id))))?;
     let heartbeat = slug_of(door, given.text("heartbeat")).await?;
-    let filter = IncidentFilter { open, heartbeat };
+    Ok((IncidentFilter { open, heartbeat }, cursor))
+}
+
+/// A page of incidents, newest first, and the cursor of the next one.
+pub(in crate::http) async fn page<E: Engine>(
+    engine: &E,
+    filter: IncidentFilter,
+    before: Option<Opened>,
+    limit: usize,
+) -> Result<(Vec<IncidentEntry>, Option<String>), Refused> {
     let piece =
         move |view: View<'_>, before: Option<&Opened>, room| view.incidents(&filter, before.copied(), room);
-    let (incidents, next) = pages::gather(&door.engine, limit, cursor, piece).await?;
-    let list =
-        IncidentList { next_cursor: next.map(|(at, IncidentId(id))| write_instant(at, id)), incidents };
-    pages::answer(list.incidents.len(), list).await
+    let (incidents, next) = pages::gather(engine, limit, before, piece).await?;
+    Ok((incidents, next.map(|(at, IncidentId(id))| write_instant(at, id))))
 }

@@ -3,17 +3,17 @@
 
 mod badges;
 mod changes;
-mod deliveries;
+pub(in crate::http) mod deliveries;
 mod draft;
 mod events;
 mod fields;
 mod heartbeats;
 pub(in crate::http) mod history;
-mod incidents;
+pub(in crate::http) mod incidents;
 mod keys;
 mod openapi;
 pub(in crate::http) mod pages;
-mod request;
+pub(in crate::http) mod request;
 mod slug;
 mod summary;
 
@@ -29,7 +29,7 @@ use crate::config::Role;
 use crate::engine::handle::Refused;
 use crate::http::Door;
 pub(in crate::http) use crate::http::api::changes::refused;
-pub(in crate::http) use crate::http::api::deliveries::{delivery_id, no_such_delivery};
+pub(in crate::http) use crate::http::api::deliveries::{delivery_id, no_such_channel, no_such_delivery};
 use crate::http::api::request::{Body, Request};
 use crate::http::auth::{Facts, decide, only_reading, without_key};
 use crate::http::listen::{AbsoluteForm, Peer};

@@ -85,13 +85,16 @@ impl Request {
 }
 
 /// The parameters of a query, each given once.
-pub(super) struct Parameters<'q> {
+pub(in crate::http) struct Parameters<'q> {
     given: Vec<(&'q str, &'q str)>,
 }
 
 impl<'q> Parameters<'q> {
     /// A parameter that is not known would silently show everything, so it is refused.
-    fn read(query: &'q [(String, String)], known: &'static [&'static str]) -> Result<Self, Failure> {
+    pub(in crate::http) fn read(
+        query: &'q [(String, String)],
+        known: &'static [&'static str],
+    ) -> Result<Self, Failure> {
         let mut given: Vec<(&str, &str)> = Vec::with_capacity(query.len());
         for (name, value) in query {
             if !known.contains(&name.as_str()) {

@@ -3,7 +3,9 @@
 use warp::reply::Response;
 
 use crate::http::Door;
-use crate::http::api::{astray, delivery_id, no_such_delivery, no_such_heartbeat, refused, target};
+use crate::http::api::{
+    astray, delivery_id, no_such_channel, no_such_delivery, no_such_heartbeat, refused, target,
+};
 use crate::http::form::Form;
 use crate::http::page::address::Act;
 use crate::http::page::login::local;
@@ -11,6 +13,7 @@ use crate::http::page::see_other;
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::machine::event::{Reply, Request as Wish};
+use crate::model::channel::ChannelName;
 use crate::model::time::Span;
 
 /// For how long a heartbeat can be paused by the page; for another time there is the API.
@@ -29,17 +32,29 @@ pub(super) async fn answer<E: Engine>(door: &Door<E>, act: &Act, form: &Form) ->
             back(door.engine.request(wish).await?)
         }
         Act::Resume(name) => back(door.engine.request(Wish::Resume { target: target(name)? }).await?),
-        Act::Retry(id) => match door.engine.request(Wish::Retry { delivery: delivery_id(id)? }).await? {
-            Reply::Queued(_) => Ok(see_other(&format!("../..{}", local(form.get("next"))))),
-            Reply::Unknown => Err(no_such_delivery()),
-            Reply::Conflict(conflict) => Err(refused(conflict)),
-            reply @ (Reply::Done
-            | Reply::Taken
-            | Reply::Created(_)
-            | Reply::Changed(_)
-            | Reply::Deleted
-            | Reply::Reloading) => Err(astray(&reply)),
-        },
+        Act::Retry(id) => {
+            let reply = door.engine.request(Wish::Retry { delivery: delivery_id(id)? }).await?;
+            queued(reply, form, no_such_delivery)
+        }
+        Act::Test(name) => {
+            let reply = door.engine.request(Wish::Test { channel: ChannelName::new(name) }).await?;
+            queued(reply, form, no_such_channel)
+        }
+    }
+}
+
+/// On to where the form wants.
+fn queued(reply: Reply, form: &Form, unknown: impl Fn() -> Failure) -> Result<Response, Failure> {
+    match reply {
+        Reply::Queued(_) => Ok(see_other(&format!("../..{}", local(form.get("next"))))),
+        Reply::Unknown => Err(unknown()),
+        Reply::Conflict(conflict) => Err(refused(conflict)),
+        reply @ (Reply::Done
+        | Reply::Taken
+        | Reply::Created(_)
+        | Reply::Changed(_)
+        | Reply::Deleted
+        | Reply::Reloading) => Err(astray(&reply)),
     }
 }
 

@@ -8,6 +8,12 @@ use percent_encoding::percent_decode_str;
 pub(super) enum Address {
     /// All heartbeats.
     Home,
+    /// Incidents of all heartbeats.
+    Incidents,
+    /// Deliveries.
+    Deliveries,
+    /// The config in force, and how the daemon fares.
+    Config,
     /// A heartbeat, by slug or UUID.
     Heartbeat(String),
     /// Where something is done by a form.
@@ -27,6 +33,8 @@ pub(super) enum Act {
     Resume(String),
     /// Tries a delivery now.
     Retry(String),
+    /// Sends a test to a channel.
+    Test(String),
 }
 
 impl Address {
@@ -37,6 +45,9 @@ impl Address {
         let named = |name: &str| percent_decode_str(name).decode_utf8().ok().map(String::from);
         Some(match parts[..] {
             [""] => Self::Home,
+            ["incidents"] => Self::Incidents,
+            ["deliveries"] => Self::Deliveries,
+            ["config"] => Self::Config,
             ["favicon.svg"] => Self::Asset("favicon.svg".to_owned()),
             ["assets", name] => Self::Asset(name.to_owned()),
             ["heartbeats", ""] => Self::Slashed("../", String::new()),
@@ -44,6 +55,7 @@ impl Address {
             ["heartbeats", name, ""] => Self::Slashed("../", name.to_owned()),
             ["heartbeats", name, "pause"] => Self::Act(Act::Pause(named(name)?)),
             ["heartbeats", name, "resume"] => Self::Act(Act::Resume(named(name)?)),
+            ["channels", name, "test"] => Self::Act(Act::Test(named(name)?)),
             ["deliveries", id, "retry"] => Self::Act(Act::Retry(named(id)?)),
             _ => return None,
         })
@@ -52,7 +64,7 @@ impl Address {
     /// The way from there to the first page.
     pub(super) fn root(&self) -> &'static str {
         match self {
-            Self::Home => "./",
+            Self::Home | Self::Incidents | Self::Deliveries | Self::Config => "./",
             Self::Asset(_) | Self::Heartbeat(_) => "../",
             Self::Act(_) | Self::Slashed(..) => "../../",
         }
@@ -62,7 +74,13 @@ impl Address {
     pub(super) fn methods(&self) -> &'static str {
         match self {
             Self::Act(_) => "POST",
-            Self::Home | Self::Heartbeat(_) | Self::Slashed(..) | Self::Asset(_) => "GET, HEAD",
+            Self::Home
+            | Self::Incidents
+            | Self::Deliveries
+            | Self::Config
+            | Self::Heartbeat(_)
+            | Self::Slashed(..)
+            | Self::Asset(_) => "GET, HEAD",
         }
     }
 }
@@ -76,6 +94,9 @@ mod tests {
         let name = || "backup".to_owned();
         for (path, place) in [
             ("/", Address::Home),
+            ("/incidents", Address::Incidents),
+            ("/deliveries", Address::Deliveries),
+            ("/config", Address::Config),
             ("/assets/page.css", Address::Asset("page.css".to_owned())),
             ("/heartbeats/backup", Address::Heartbeat(name())),
             ("/heartbeats/b%61ckup", Address::Heartbeat(name())),
@@ -83,6 +104,7 @@ mod tests {
             ("/heartbeats/", Address::Slashed("../", String::new())),
             ("/heartbeats/backup/pause", Address::Act(Act::Pause(name()))),
             ("/heartbeats/backup/resume", Address::Act(Act::Resume(name()))),
+            ("/channels/my%20ops/test", Address::Act(Act::Test("my ops".to_owned()))),
             ("/deliveries/7/retry", Address::Act(Act::Retry("7".to_owned()))),
         ] {
             assert_eq!(Address::parse(path), Some(place), "{path}");

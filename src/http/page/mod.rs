@@ -6,11 +6,16 @@ mod act;
 mod address;
 mod assets;
 mod chart;
+mod config;
+mod deliveries;
 mod frame;
 mod heartbeat;
 mod home;
+mod incidents;
+mod list;
 pub(crate) mod login;
 mod query;
+mod snippets;
 mod strip;
 #[cfg(test)]
 mod tests;
@@ -139,6 +144,9 @@ where
             visitor.sent(form.get("csrf"))?;
             act::answer(door, act, &form).await
         }
+        Address::Incidents => incidents::answer(door, visitor, &request.query).await,
+        Address::Deliveries => deliveries::answer(door, visitor, &request.query).await,
+        Address::Config => config::answer(door, visitor, &request.query).await,
         Address::Asset(_) => Err(Failure::not_found("There is nothing at this address.")),
     }
 }

@@ -3,7 +3,7 @@
 use crate::http::page::times::{instant, lasted};
 use crate::machine::view::{DeliveryStatus, IncidentView, NoteView};
 use crate::model::heartbeat::Source;
-use crate::model::incident::{Blindness, Cause, NamedWindow, Reason};
+use crate::model::incident::{BlindWindow, Blindness, Cause, Reason};
 use crate::model::run::Outcome;
 
 /// What a run came to; one that is open is running.
@@ -93,8 +93,7 @@ pub(super) fn note(note: &NoteView) -> String {
 }
 
 /// A window in which overdue could not hear.
-pub(super) fn blind(named: &NamedWindow) -> String {
-    let window = named.window;
+pub(super) fn blind(window: BlindWindow) -> String {
     let (from, to) = (instant(window.from), instant(window.to));
     let what = match window.why {
         Blindness::NotRunning => "overdue was not running",
@@ -134,7 +133,7 @@ mod tests {
     fn blind_windows_are_told_in_words() {
         let at = |second: i64| Timestamp::from_millis(1_795_348_800_000 + second * 1_000);
         let told = |why| {
-            blind(&NamedWindow { window: BlindWindow { from: at(0), to: at(90), why }, overlaps: true })
+            blind(BlindWindow { from: at(0), to: at(90), why })
         };
         assert_eq!(
             told(Blindness::NotRunning),

@@ -9,6 +9,7 @@ mod manage;
 mod metrics;
 mod page;
 mod pings;
+mod places;
 mod streams;
 
 use std::future::Future;
@@ -245,8 +246,13 @@ impl House {
         change(&mut settings);
         let settings = watch::Sender::new(Arc::new(settings));
         let loaded_at = Timestamp::from_millis(NOON);
-        let (problems, warnings) = (Vec::new(), Vec::new());
-        let config = watch::Sender::new(ConfigHealth { ok: true, loaded_at, problems, warnings });
+        let config = watch::Sender::new(ConfigHealth {
+            ok: true,
+            loaded_at,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            needs_restart: Vec::new(),
+        });
         let door = Door::new(desk.clone(), settings.subscribe(), config.subscribe());
         let listener = Listener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

@@ -18,6 +18,7 @@ use crate::http::page::frame::{Frame, Here};
 use crate::http::page::heartbeat::rows::RunRow;
 use crate::http::page::heartbeat::standing::{Part, standing};
 use crate::http::page::query::ListQuery;
+use crate::http::page::snippets::{Snippet, snippets};
 use crate::http::page::times::{Told, lasted};
 use crate::http::page::uptime::Uptime;
 use crate::http::page::{see_other, words, written};
@@ -44,6 +45,8 @@ struct Detail {
     /// Its schedule in words.
     words: String,
     sentence: Vec<Part>,
+    /// How its job pings; nothing for those who may not.
+    snippets: Vec<Snippet>,
     uptime: Uptime,
     chart: Option<Chart>,
     runs: Vec<RunRow>,
@@ -93,6 +96,7 @@ fn fill(frame: Frame, role: Role, asked: Asked, back: bool) -> Detail {
     let beat = shown(heartbeat, role);
     Detail {
         sentence: standing(&beat, why.as_deref(), now),
+        snippets: beat.ping_url.as_deref().map_or_else(Vec::new, |url| snippets(url, &(&beat).into())),
         uptime: Uptime::of(&asked.stats, now),
         chart: Chart::of(&asked.drawn, now),
         runs: asked.runs.items.into_iter().map(|entry| RunRow::new(entry, now)).collect(),

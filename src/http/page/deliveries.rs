@@ -1,0 +1,112 @@
+//! Deliveries, newest first: what became of each alert, and a button to try it once more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use askama::Template;
+use warp::reply::Response;
+
+use crate::http::Door;
+use crate::http::api::deliveries;
+use crate::http::auth::Visitor;
+use crate::http::page::frame::{Frame, Here};
+use crate::http::page::list::{At, ITEMS, Listed, named, tiles};
+use crate::http::page::times::lasted;
+use crate::http::page::{words, written};
+use crate::http::rejection::Failure;
+use crate::http::seam::Engine;
+use crate::machine::view::{AttemptView, DeliveryCounts, DeliveryStatus, DeliveryView};
+use crate::model::channel::ChannelName;
+use crate::model::id::Slug;
+
+#[derive(Template)]
+#[template(path = "deliveries.html")]
+struct Deliveries {
+    frame: Frame,
+    listed: Listed,
+    counts: DeliveryCounts,
+    /// The channels of the config.
+    channels: BTreeSet<ChannelName>,
+    items: Vec<Item>,
+    next: Option<String>,
+}
+
+/// A delivery, told.
+struct Item {
+    delivery: DeliveryView,
+    /// The heartbeat's name; `None` when it has left.
+    name: Option<String>,
+}
+
+/// Answers with the page.
+pub(super) async fn answer<E: Engine>(
+    door: &Door<E>,
+    visitor: Visitor,
+    query: &[(String, String)],
+) -> Result<Response, Failure> {
+    let mut listed = Listed::read("deliveries", query);
+    let given = listed.parameters(&["status", "channel", "heartbeat", "incident", "cursor"])?;
+    let (filter, cursor) = deliveries::wanted(door, &given).await.map_err(named)?;
+    listed.put_slug(filter.heartbeat.as_deref());
+    let (found, next) = deliveries::page(&door.engine, filter, cursor, ITEMS).await?;
+    let names = tiles(&door.engine, found.iter().filter_map(|delivery| delivery.heartbeat.as_ref())).await?;
+    let names: BTreeMap<Slug, String> =
+        names.into_iter().map(|(slug, tile)| (slug, tile.heartbeat.name)).collect();
+    let counts = door.engine.ask(|view| view.standings().deliveries).await?;
+    let channels = door.settings().channels.clone();
+    let frame = Frame::of(door, visitor, ("./", Here::Deliveries), "Deliveries").await?;
+    written(move || {
+        let item = |delivery: DeliveryView| Item {
+            name: delivery.heartbeat.as_ref().and_then(|slug| names.get(slug).cloned()),
+            delivery,
+        };
+        let items = found.into_iter().map(item).collect();
+        Deliveries { frame, listed, counts, channels, items, next }
+    })
+    .await
+}
+
+impl Deliveries {
+    /// The statuses that there are to choose from, with their numbers.
+    fn tabs(&self) -> [(&'static str, &'static str, u64); 3] {
+        deliveries::STATUSES.map(|(word, status)| {
+            let count = match status {
+                DeliveryStatus::Waiting => self.counts.waiting,
+                DeliveryStatus::Delivered => self.counts.delivered,
+                DeliveryStatus::GivenUp => self.counts.given_up,
+            };
+            (word, words::delivery(status), count)
+        })
+    }
+
+    /// Whether anything is left out.
+    fn filters(&self) -> bool {
+        ["status", "channel", "heartbeat", "incident"].iter().any(|name| self.listed.get(name).is_some())
+    }
+
+    /// Whether the channel that was asked for is in the config.
+    fn knows(&self, channel: &str) -> bool {
+        self.channels.iter().any(|known| known.as_str() == channel)
+    }
+
+    /// Whether whoever looks may try this one once more.
+    fn may_retry(&self, item: &Item) -> bool {
+        self.frame.may_write()
+            && item.delivery.status != DeliveryStatus::Delivered
+            && self.channels.contains(&item.delivery.channel)
+    }
+}
+
+impl Item {
+    fn status(&self) -> &'static str {
+        words::delivery(self.delivery.status)
+    }
+}
+
+/// How an attempt ended.
+fn told(attempt: &AttemptView) -> String {
+    let status = attempt.status.map(|status| format!(" with {status}")).unwrap_or_default();
+    match attempt.outcome {
+        "refused" => format!("refused for good{status}"),
+        outcome => format!("{outcome}{status}"),
+    }
+}

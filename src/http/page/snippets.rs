@@ -1,0 +1,439 @@
+//! How a job pings, written for the heartbeat it belongs to: the forms of the README's "Pings", each with start,
+//! exit code, time limit and retries, and none with a way to fail the job. Knows how each language quotes; never
+//! asks the engine.
+
+use std::fmt::Write as _;
+
+use crate::machine::view::HeartbeatView;
+use crate::model::id::Slug;
+
+/// Quiet when all is well, loud otherwise, done after 10 s an attempt.
+const CURL: &str = "curl -fsS -m 10 --retry 5 -o /dev/null";
+/// When a job runs of which overdue does not know a crontab's line.
+const SOME_TIME: &str = "30 2 * * *";
+/// Letters of a name of Kubernetes for a job by the clock.
+const CRON_JOB_MAX: usize = 52;
+
+/// Names for times that every cron understands.
+const NICKNAMES: [&str; 7] =
+    ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
+
+/// What of a heartbeat matters here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Job<'a> {
+    slug: &'a Slug,
+    cron: Option<&'a [String]>,
+    timezone: Option<&'a str>,
+}
+
+impl<'a> From<&'a HeartbeatView> for Job<'a> {
+    fn from(heartbeat: &'a HeartbeatView) -> Self {
+        Self {
+            slug: &heartbeat.slug,
+            cron: heartbeat.cron.as_deref(),
+            timezone: heartbeat.timezone.as_deref(),
+        }
+    }
+}
+
+/// A piece of text to copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Snippet {
+    /// What it is for, as an id in the page too.
+    pub(super) id: &'static str,
+    /// The heading over it.
+    pub(super) title: &'static str,
+    /// What people must know beside it.
+    pub(super) note: String,
+    /// Its language, as Markdown calls it.
+    pub(super) language: &'static str,
+    /// What to copy.
+    pub(super) text: String,
+}
+
+/// All of them, for a ping URL that the one who looks may see.
+pub(super) fn snippets(ping_url: &str, job: &Job<'_>) -> Vec<Snippet> {
+    let url = &plain(ping_url);
+    vec![
+        Snippet {
+            id: "cron",
+            title: "cron",
+            note: cron_note(job),
+            language: "crontab",
+            text: cron(url, job, false),
+        },
+        Snippet {
+            id: "cron-output",
+            title: "cron, with what the job printed",
+            note: "% is a newline in a crontab, so it is written \\%. cron has nothing left to mail."
+                .to_owned(),
+            language: "crontab",
+            text: cron(url, job, true),
+        },
+        Snippet {
+            id: "bash",
+            title: "A bash script",
+            note: "The trap runs however the script ends, with the code it ends with.".to_owned(),
+            language: "bash",
+            text: bash(url),
+        },
+        Snippet {
+            id: "systemd",
+            title: "systemd: a drop-in for the service",
+            note: "systemctl edit the service, and put the script below beside it.".to_owned(),
+            language: "ini",
+            text: systemd(url),
+        },
+        Snippet {
+            id: "systemd-end",
+            title: "systemd: /usr/local/bin/overdue-end",
+            note:
+                "Mode 755. EXIT_STATUS can be the name of a signal, or 0 after a timeout: hence the script."
+                    .to_owned(),
+            language: "sh",
+            text: SYSTEMD_END.to_owned(),
+        },
+        Snippet {
+            id: "compose",
+            title: "Docker Compose",
+            note: local_note(url, "Compose takes $ for itself, so it is written $$."),
+            language: "yaml",
+            text: compose(url),
+        },
+        Snippet {
+            id: "kubernetes",
+            title: "Kubernetes CronJob",
+            note: local_note(url, "The image needs curl."),
+            language: "yaml",
+            text: kubernetes(url, job),
+        },
+        Snippet {
+            id: "python",
+            title: "Python",
+            note: "With the standard library only.".to_owned(),
+            language: "python",
+            text: PYTHON.replace("URL", url),
+        },
+        Snippet {
+            id: "powershell",
+            title: "PowerShell",
+            note: "For Windows PowerShell 5.1 and PowerShell 7.".to_owned(),
+            language: "powershell",
+            text: POWERSHELL.replace("URL", url),
+        },
+    ]
+}
+
+/// The URL with every letter in percent that means something to a shell, a string or YAML. `base_url` may hold what
+/// a URL parser lets pass.
+pub(super) fn plain(url: &str) -> String {
+    let mut written = String::with_capacity(url.len());
+    for byte in url.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:/@%[]".contains(&byte) {
+            written.push(char::from(byte));
+        } else {
+            write!(written, "%{byte:02X}").expect("writing to a string cannot fail");
+        }
+    }
+    written
+}
+
+/// The lines of its crontab, when it is one that every cron understands.
+fn lines<'a>(job: &Job<'a>) -> Option<Vec<&'a str>> {
+    let lines: Vec<&str> = job.cron?.iter().map(String::as_str).collect();
+    let field = |field: &str| {
+        field.bytes().all(|c| c.is_ascii_alphanumeric() || b"*,-/".contains(&c))
+            // Of letters only the names of months and days: not L and W.
+            && field.split(|c: char| !c.is_ascii_alphabetic()).all(|word| word.is_empty() || word.len() == 3)
+    };
+    let known = |line: &&str| {
+        let fields: Vec<&str> = line.split(' ').collect();
+        NICKNAMES.contains(line) || (fields.len() == 5 && fields.into_iter().all(field))
+    };
+    lines.iter().all(known).then_some(lines)
+}
+
+fn cron(url: &str, job: &Job<'_>, output: bool) -> String {
+    let command = if output {
+        format!(
+            "{CURL} \"$PING/start\"; out=$(backup.sh 2>&1); code=$?; printf \\%s \"$out\" | tail -c 10000 | \
+             {CURL} --data-binary @- \"$PING/$code\"; exit $code"
+        )
+    } else {
+        format!("{CURL} \"$PING/start\"; backup.sh; code=$?; {CURL} \"$PING/$code\"; exit $code")
+    };
+    let mut text = format!("PING={url}\n");
+    for line in lines(job).unwrap_or_else(|| vec![SOME_TIME]) {
+        writeln!(text, "{line}  {command}").expect("writing to a string cannot fail");
+    }
+    text
+}
+
+fn cron_note(job: &Job<'_>) -> String {
+    let what = "Put the job in the place of backup.sh.";
+    match (lines(job), job.timezone) {
+        (Some(_), Some(zone)) => {
+            format!("{what} cron goes by the clock of its machine; overdue expects it in {zone}.")
+        }
+        (Some(_), None) => what.to_owned(),
+        (None, _) => format!("{what} Put its own times in the place of {SOME_TIME}."),
+    }
+}
+
+/// In a container, this machine is the container.
+fn local_note(url: &str, note: &str) -> String {
+    let host = url.split_once("://").map_or("", |(_, rest)| rest);
+    if ["127.", "localhost", "[::1]"].iter().any(|local| host.starts_with(local)) {
+        format!(
+            "{note} In a container this address is the container itself: set base_url to one that it reaches."
+        )
+    } else {
+        note.to_owned()
+    }
+}
+
+fn bash(url: &str) -> String {
+    format!(
+        r#"#!/usr/bin/env bash
+set -euo pipefail
+PING="{url}"
+rid=$(cat /proc/sys/kernel/random/uuid)
+
+tell() {{ {CURL} "$PING/$1?rid=$rid" || true; }}
+trap 'tell "$?"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+tell start
+
+backup.sh
+"#
+    )
+}
+
+fn systemd(url: &str) -> String {
+    // A % begins a specifier.
+    let url = url.replace('%', "%%");
+    format!(
+        "[Service]\nEnvironment=PING={url}\nExecStartPre=-/usr/bin/{CURL} ${{PING}}/start\n\
+         ExecStopPost=-/usr/local/bin/overdue-end\n"
+    )
+}
+
+const SYSTEMD_END: &str = r#"#!/bin/sh
+# For ExecStopPost=. systemd sets SERVICE_RESULT and EXIT_STATUS, the unit sets PING.
+case ${SERVICE_RESULT-}:${EXIT_STATUS-} in
+  success:*) end=0 ;;
+  exit-code:[1-9]*) end=$EXIT_STATUS ;;
+  *) end=fail ;;
+esac
+exec curl -fsS -m 10 --retry 5 -o /dev/null "$PING/$end"
+"#;
+
+fn compose(url: &str) -> String {
+    format!(
+        r#"services:
+  backup:
+    image: example/backup
+    environment:
+      PING: "{url}"
+    entrypoint: ["/bin/sh", "-c"]
+    command:
+      - |
+        {CURL} "$$PING/start"
+        backup.sh
+        code=$$?
+        {CURL} "$$PING/$$code"
+        exit $$code
+"#
+    )
+}
+
+fn kubernetes(url: &str, job: &Job<'_>) -> String {
+    let name: String = job.slug.as_str().replace('_', "-").chars().take(CRON_JOB_MAX).collect();
+    let name = name.trim_matches('-');
+    // It knows Sunday as 0 only.
+    let day_7 = |line: &&str| line.rsplit(' ').next().is_some_and(|days| days.contains('7'));
+    let line = lines(job).and_then(|lines| lines.first().copied()).filter(|line| !day_7(line));
+    let zone = job.timezone.unwrap_or("UTC");
+    let zone = if zone == "UTC" { "Etc/UTC" } else { zone };
+    let line = line.unwrap_or(SOME_TIME);
+    format!(
+        r#"apiVersion: batch/v1
+kind: CronJob
+metadata:
+  name: "{name}"
+spec:
+  schedule: "{line}"
+  timeZone: "{zone}"
+  concurrencyPolicy: Forbid
+  jobTemplate:
+    spec:
+      backoffLimit: 0
+      template:
+        spec:
+          restartPolicy: Never
+          containers:
+            - name: job
+              image: example/backup
+              env:
+                - name: PING
+                  value: "{url}"
+              command: ["/bin/sh", "-c"]
+              args:
+                - |
+                  {CURL} "$PING/start"
+                  backup.sh
+                  code=$?
+                  {CURL} "$PING/$code"
+                  exit $code
+"#
+    )
+}
+
+const PYTHON: &str = r#"import contextlib, signal, sys, time, traceback, urllib.request
+
+PING = "URL"
+
+def ping(end, text=""):
+    body = text.encode(errors="replace")[-10000:] or None
+    for pause in (1, 2, 4, 8, 16, None):
+        try:
+            urllib.request.urlopen(f"{PING}/{end}", data=body, timeout=10).close()
+            return
+        except Exception as error:  # a watcher that is away must not fail the job
+            late = isinstance(getattr(error, "reason", error), TimeoutError)
+            if pause is None or not (late or getattr(error, "code", 0) >= 500):
+                print(f"overdue: {error}", file=sys.stderr)
+                return
+        time.sleep(pause)
+
+@contextlib.contextmanager
+def watched():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    ping("start")
+    try:
+        yield
+    except SystemExit as end:
+        ping(end.code & 255 if isinstance(end.code, int) else int(end.code is not None))
+        raise
+    except BaseException:
+        ping("fail", traceback.format_exc())
+        raise
+    ping(0)
+
+with watched():
+    import backup
+"#;
+
+const POWERSHELL: &str = r#"$ping = 'URL'
+
+function Send-Ping([string] $End) {
+    foreach ($pause in 1, 2, 4, 8, 16, 0) {
+        try {
+            $null = Invoke-WebRequest -UseBasicParsing -Uri "$ping/$End" -TimeoutSec 10 -ErrorAction Stop
+            return
+        } catch {
+            # A watcher that is away must not fail the job; what it refuses is not tried again.
+            $answer = $_.Exception.Response
+            if ($pause -eq 0 -or ($null -ne $answer -and [int] $answer.StatusCode -lt 500)) {
+                Write-Warning "overdue: $($_.Exception.Message)" -WarningAction Continue
+                return
+            }
+            Start-Sleep -Seconds $pause
+        }
+    }
+}
+
+Send-Ping 'start'
+$code = 1
+$global:LASTEXITCODE = 0
+try {
+    & 'C:\jobs\backup.exe'
+    $code = $LASTEXITCODE
+} finally {
+    # A ping takes 0 to 255; Windows has other codes too.
+    if ($code -ge 0 -and $code -le 255) { Send-Ping "$code" } else { Send-Ping 'fail' }
+}
+exit $code
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cron_of(expressions: &[&str], timezone: Option<&str>) -> Vec<Snippet> {
+        let slug = Slug::new("back_up-1_").unwrap();
+        let cron: Vec<String> = expressions.iter().map(ToString::to_string).collect();
+        let cron = Some(&cron[..]).filter(|cron| !cron.is_empty());
+        snippets("http://127.0.0.1:8080/ping/x", &Job { slug: &slug, cron, timezone })
+    }
+
+    fn text(snippets: &[Snippet], id: &str) -> String {
+        snippets.iter().find(|snippet| snippet.id == id).unwrap().text.clone()
+    }
+
+    #[test]
+    fn the_crontab_has_the_lines_that_every_cron_understands() {
+        for (expressions, found) in [
+            (&["*/5 0-6,8 1 JAN-MAR mon"][..], &["*/5 0-6,8 1 JAN-MAR mon  curl "][..]),
+            (&["0 1 * * *", "@daily"], &["0 1 * * *  curl ", "@daily  curl "]),
+            (&["0 0 1 * * *"], &["30 2 * * *  curl "]),
+            (&["0 0 L * *"], &["30 2 * * *  curl "]),
+            (&["0 0 * * 5#2"], &["30 2 * * *  curl "]),
+            (&["0 1 * * *", "0 0 15W * *"], &["30 2 * * *  curl "]),
+            (&[], &["30 2 * * *  curl "]),
+        ] {
+            let crontab = text(&cron_of(expressions, None), "cron");
+            let jobs: Vec<&str> = crontab.lines().skip(1).collect();
+            assert_eq!(jobs.len(), found.len(), "{crontab}");
+            for (job, begin) in jobs.iter().zip(found) {
+                assert!(job.starts_with(begin), "{job}");
+            }
+        }
+    }
+
+    #[test]
+    fn kubernetes_has_a_name_a_schedule_and_a_zone_that_it_takes() {
+        let job = text(&cron_of(&["0 1 * * 1-5"], Some("Europe/Berlin")), "kubernetes");
+        for line in
+            ["  name: \"back-up-1\"\n", "  schedule: \"0 1 * * 1-5\"\n", "  timeZone: \"Europe/Berlin\"\n"]
+        {
+            assert!(job.contains(line), "{job}");
+        }
+        let job = text(&cron_of(&["0 1 * * 7"], Some("UTC")), "kubernetes");
+        assert!(job.contains("\"30 2 * * *\"") && job.contains("\"Etc/UTC\""), "{job}");
+        let slug = Slug::new(&"a-".repeat(50)).unwrap();
+        let job = Job { slug: &slug, cron: None, timezone: None };
+        let job = text(&snippets("http://h/ping/x", &job), "kubernetes");
+        let name = job.split("name: \"").nth(1).unwrap().split('"').next().unwrap();
+        assert!(name.len() <= CRON_JOB_MAX && !name.ends_with('-'), "{name}");
+    }
+
+    #[test]
+    fn whatever_the_address_holds_it_ends_no_string_and_runs_nothing() {
+        let odd = "https://h:1/a'b\"c$(touch x)`y`\\z\n#;&|<>*?{}!ä%20/ping/x";
+        let safe = "https://h:1/a%27b%22c%24%28touch%20x%29%60y%60%5Cz%0A%23%3B%26%7C%3C%3E%2A%3F%7B%7D%21%C3%A4%20/ping/x";
+        let slug = Slug::new("backup").unwrap();
+        let all = snippets(odd, &Job { slug: &slug, cron: None, timezone: None });
+        for Snippet { id, text, .. } in all.iter().filter(|snippet| snippet.id != "systemd-end") {
+            let written = if *id == "systemd" { safe.replace('%', "%%") } else { safe.to_owned() };
+            assert!(text.contains(&written), "{text}");
+            assert!(!text.contains("touch x") && !text.contains("`y"), "{text}");
+        }
+        assert_eq!(plain("http://[::1]:8080/o%20o/ping/67e5~_.-"), "http://[::1]:8080/o%20o/ping/67e5~_.-");
+    }
+
+    #[test]
+    fn who_runs_in_a_container_is_told_that_this_machine_is_not_there() {
+        let note = |url| {
+            let slug = Slug::new("backup").unwrap();
+            let all = snippets(url, &Job { slug: &slug, cron: None, timezone: None });
+            all.iter().find(|snippet| snippet.id == "compose").unwrap().note.contains("the container itself")
+        };
+        assert!(
+            note("http://127.0.0.1:8080/ping/x") && note("http://[::1]:1/x") && note("http://localhost/x")
+        );
+        assert!(!note("https://overdue.example.org/ping/x"));
+    }
+}
