@@ -48,7 +48,8 @@ impl Address {
             ["incidents"] => Self::Incidents,
             ["deliveries"] => Self::Deliveries,
             ["config"] => Self::Config,
-            ["favicon.svg"] => Self::Asset("favicon.svg".to_owned()),
+            // Browsers ask for the second where no page says otherwise.
+            ["favicon.svg" | "favicon.ico"] => Self::Asset("favicon.svg".to_owned()),
             ["assets", name] => Self::Asset(name.to_owned()),
             ["heartbeats", ""] => Self::Slashed("../", String::new()),
             ["heartbeats", name] => Self::Heartbeat(named(name)?),

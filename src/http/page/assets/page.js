@@ -167,7 +167,8 @@
     stream.addEventListener("error", () => {
       say("not live: overdue does not answer", true);
       if (stream.readyState === EventSource.CLOSED) {
-        stream.close();
+        // It was answered and refused: perhaps a session has ended, which the page itself tells.
+        renew();
         setTimeout(listen, 5000);
       }
     });
