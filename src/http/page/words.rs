@@ -132,9 +132,7 @@ mod tests {
     #[test]
     fn blind_windows_are_told_in_words() {
         let at = |second: i64| Timestamp::from_millis(1_795_348_800_000 + second * 1_000);
-        let told = |why| {
-            blind(BlindWindow { from: at(0), to: at(90), why })
-        };
+        let told = |why| blind(BlindWindow { from: at(0), to: at(90), why });
         assert_eq!(
             told(Blindness::NotRunning),
             "overdue was not running from 2026-11-22 12:00:00 to 2026-11-22 12:01:30 UTC, for 1m 30s"
