@@ -24,7 +24,7 @@ impl House {
         let receiver = Receiver::start();
         let channel = receiver.channel("ops");
         let config = format!(
-            r##"{channel}
+            r#"{channel}
 [defaults]
 channels = ["ops"]
 timezone = "Europe/Berlin"
@@ -61,7 +61,7 @@ name = "Check RAID"
 host = "nas"
 interval = "1s"
 grace = "1h"
-"##
+"#
         );
         let daemon = Daemon::start(&config);
         let house = Self { daemon, receiver };
@@ -157,7 +157,7 @@ async fn pictures() {
     ];
     let Some(folder) = std::env::var_os("OVERDUE_PICTURES") else {
         for (name, ..) in pictures {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
             let picture = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             assert!(picture.starts_with(b"\x89PNG"), "{name} is a picture");
             let readme = include_str!("../../README.md");

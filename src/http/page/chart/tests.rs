@@ -1,3 +1,5 @@
+//! The picture of the runs: where everything stands in it, whatever the runs are.
+
 //! What the chart draws of runs of every kind.
 
 use super::*;
