@@ -47,7 +47,9 @@
   // Makes one tree be as another, and leaves alone what is the same: the focus, the scroll, what is being typed.
   const key = (node) => (node.nodeType === 1 ? node.dataset.key || node.id || null : null);
   const alike = (one, other) => one.nodeType === other.nodeType && one.nodeName === other.nodeName && key(one) === key(other);
-  const kept = (node, name) => (name === "open" && node.nodeName === "DETAILS") || name === "hidden" && node.id === "live";
+  // What the script or the reader has changed.
+  const kept = (node, name) =>
+    (name === "open" && node.nodeName === "DETAILS") || (name === "hidden" && (node.id === "live" || "copy" in node.dataset));
   const morph = (old, fresh) => {
     if (old.nodeType === 3) {
       if (old.data !== fresh.data) old.data = fresh.data;
@@ -154,14 +156,12 @@
     "delivery.attempted", "blind", "config", "journal", "lost",
   ];
   let stream = null;
-  let greeted = false;
   const listen = () => {
     stream = new EventSource(root + "api/v1/events");
     stream.addEventListener("hello", () => {
       say("live", false);
       // Whatever happened between the page and the stream.
-      if (greeted || Date.now() + ahead - Date.parse(body.dataset.now) > 2000) renew();
-      greeted = true;
+      renew();
     });
     for (const word of WORDS) stream.addEventListener(word, renew);
     stream.addEventListener("error", () => {
