@@ -23,6 +23,10 @@
 //!   into force, `machine::reload` works the difference off a thousand heartbeats a turn.
 //! * **An alert**: `machine::delivery` says which delivery may go, and once its record is written `engine` hands
 //!   it to `deliver`, which tries it once and comes back with an event.
+//!
+//! What people see goes the other way: `http::page`, `http::api`, `http::badge` and `http::metrics` ask the engine's
+//! `machine::view`s, at most a thousand heartbeats a question. What happens is told by `machine::news`, which
+//! `engine::feed` lets out with the records that it is made of, to whoever follows `http::api::events`.
 
 // Floor 6: people.
 pub mod cli;

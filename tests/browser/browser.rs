@@ -24,11 +24,12 @@ pub(crate) struct Setup {
     pub(crate) dark: bool,
     pub(crate) script: bool,
     pub(crate) width: u32,
+    pub(crate) height: u32,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { dark: false, script: true, width: 1280 }
+        Self { dark: false, script: true, width: 1280, height: 900 }
     }
 }
 
@@ -71,7 +72,8 @@ impl Browser {
             browser.devtools("Emulation.setEmulatedMedia", json!({ "features": [feature] })).await;
         }
         // A window cannot be as narrow as a phone.
-        let size = json!({ "width": setup.width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        let size =
+            json!({ "width": setup.width, "height": setup.height, "deviceScaleFactor": 1, "mobile": false });
         browser.devtools("Emulation.setDeviceMetricsOverride", size).await;
         browser.go("/").await;
         browser

@@ -166,13 +166,15 @@ async fn a_keyboard_is_enough() {
 /// Takes the pictures of `docs/` when it is told where to; else it looks that they are there.
 #[tokio::test(flavor = "multi_thread")]
 async fn pictures() {
+    let (one, wide) = ("/heartbeats/backup-postgresql", Setup { height: 640, ..Setup::default() });
+    let (tall, phone) = (Setup { height: 1_000, ..wide }, Setup { width: 400, height: 800, ..wide });
     let pictures = [
-        ("page-light.png", "/", Setup::default()),
-        ("page-dark.png", "/", Setup { dark: true, ..Setup::default() }),
-        ("page-phone.png", "/", Setup { width: 400, ..Setup::default() }),
-        ("heartbeat-light.png", "/heartbeats/backup-postgresql", Setup::default()),
-        ("heartbeat-dark.png", "/heartbeats/backup-postgresql", Setup { dark: true, ..Setup::default() }),
-        ("heartbeat-phone.png", "/heartbeats/backup-postgresql", Setup { width: 400, ..Setup::default() }),
+        ("page-light.png", "/", wide),
+        ("page-dark.png", "/", Setup { dark: true, ..wide }),
+        ("page-phone.png", "/", phone),
+        ("heartbeat-light.png", one, tall),
+        ("heartbeat-dark.png", one, Setup { dark: true, ..tall }),
+        ("heartbeat-phone.png", one, Setup { dark: true, ..phone }),
     ];
     let Some(folder) = std::env::var_os("OVERDUE_PICTURES") else {
         for (name, ..) in pictures {

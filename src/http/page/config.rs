@@ -9,6 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use warp::reply::Response;
 
 use crate::http::auth::Visitor;
+use crate::http::badge::{self, Form, Kind};
 use crate::http::page::frame::{Frame, Here};
 use crate::http::page::home::survey;
 use crate::http::page::list::{ITEMS, Listed};
@@ -75,6 +76,16 @@ impl Config {
         &self.settings.channels
     }
 
+    fn badge(&self) -> String {
+        badge::address(&self.settings, &Kind::All, Form::Svg)
+    }
+
+    /// The tags that have a status page, each with its address.
+    fn status_pages(&self) -> Vec<(&str, String)> {
+        let tags = self.settings.status_pages.iter();
+        tags.filter_map(|tag| Some((tag.as_str(), badge::page_address(&self.settings, tag)?))).collect()
+    }
+
     fn zones(&self) -> String {
         let from = match self.settings.timezones.from {
             TimeZoneOrigin::Bundled => "of the program",
@@ -84,7 +95,7 @@ impl Config {
     }
 }
 
-/// A channel's name in an address.
-fn encoded(channel: &ChannelName) -> String {
-    utf8_percent_encode(channel.as_str(), NON_ALPHANUMERIC).to_string()
+/// A name in an address.
+fn encoded(name: &str) -> String {
+    utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
 }

@@ -1,5 +1,4 @@
 //! What stands around every page: title, icon, navigation, what is wrong with the daemon itself, and who looks.
-#![allow(dead_code, reason = "the pages that follow use all of it")]
 
 use crate::config::Role;
 use crate::engine::handle::Refused;
@@ -14,7 +13,6 @@ use crate::model::time::Timestamp;
 const PROBLEMS: usize = 3;
 
 /// Which entry of the navigation is shown as the one.
-#[allow(dead_code, reason = "those pages are still to come")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Here {
     /// All heartbeats, or one.

@@ -1,5 +1,4 @@
 //! Instants and lengths in a page: told as people say them, exact when pointed at, and kept true by the script.
-#![allow(dead_code, reason = "the pages that follow use all of it")]
 
 use std::fmt;
 

@@ -8,10 +8,10 @@ use warp::reply::Response;
 
 use crate::config::Role;
 use crate::engine::handle::Refused;
-use crate::http::Door;
 use crate::http::api::history::{read_place, write_place};
 use crate::http::api::{named, no_such_heartbeat, pages, shown};
 use crate::http::auth::Visitor;
+use crate::http::badge::{self, Form, Kind};
 use crate::http::page::act::PAUSES;
 use crate::http::page::chart::{self, Chart};
 use crate::http::page::frame::{Frame, Here};
@@ -24,6 +24,7 @@ use crate::http::page::uptime::Uptime;
 use crate::http::page::{see_other, words, written};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
+use crate::http::{Door, HttpSettings};
 use crate::machine::view::{
     DeliveryFilter, DeliveryStatus, DeliveryView, HeartbeatView, IncidentEntry, IncidentFilter, Page,
     RunEntry, RunPlace, StatsView, TileView,
@@ -45,6 +46,8 @@ struct Detail {
     /// Its schedule in words.
     words: String,
     sentence: Vec<Part>,
+    /// Where its badge is.
+    badge: Option<String>,
     /// How its job pings; nothing for those who may not.
     snippets: Vec<Snippet>,
     uptime: Uptime,
@@ -87,14 +90,17 @@ pub(super) async fn answer<E: Engine>(
     let role = visitor.role;
     let name = asked.tile.heartbeat.name.clone();
     let frame = Frame::of(door, visitor, ("../", Here::Heartbeats), name).await?;
-    written(move || fill(frame, role, asked, place.is_some())).await
+    let settings = door.settings();
+    written(move || fill(frame, &settings, role, asked, place.is_some())).await
 }
 
-fn fill(frame: Frame, role: Role, asked: Asked, back: bool) -> Detail {
+fn fill(frame: Frame, settings: &HttpSettings, role: Role, asked: Asked, back: bool) -> Detail {
     let now = frame.now;
     let TileView { heartbeat, words, why, .. } = asked.tile;
+    let badge = heartbeat.uuid.map(Kind::Heartbeat).map(|kind| badge::address(settings, &kind, Form::Svg));
     let beat = shown(heartbeat, role);
     Detail {
+        badge,
         sentence: standing(&beat, why.as_deref(), now),
         snippets: beat.ping_url.as_deref().map_or_else(Vec::new, |url| snippets(url, &(&beat).into())),
         uptime: Uptime::of(&asked.stats, now),
