@@ -171,7 +171,7 @@ impl<E: Engine> Access<E> {
             }
         }
         // Nothing can change any more.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Whether a session has ended since this was looked at last. The daemon's clock can be set meanwhile, so no timer

@@ -261,7 +261,7 @@ fn compose(url: &str) -> String {
 fn kubernetes_lines<'a>(job: &Job<'a>) -> Option<Vec<&'a str>> {
     // It knows Sunday as 0 only.
     let day_7 = |line: &&str| line.rsplit(' ').next().is_some_and(|days| days.contains('7'));
-    lines(job).filter(|lines| !lines.iter().any(|line| day_7(line)))
+    lines(job).filter(|lines| !lines.iter().any(day_7))
 }
 
 fn kubernetes_note(job: &Job<'_>) -> String {
