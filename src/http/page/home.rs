@@ -8,7 +8,7 @@ use crate::engine::handle::Refused;
 use crate::http::Door;
 use crate::http::auth::Visitor;
 use crate::http::page::frame::{Frame, Here};
-use crate::http::page::query::{ListQuery, ROWS};
+use crate::http::page::query::{ListQuery, PAGES, ROWS};
 use crate::http::page::strip::{RUNS, Strip};
 use crate::http::page::times::{Told, lasted, next, past};
 use crate::http::page::written;
@@ -144,9 +144,20 @@ impl Home {
         ("Took", "took", Order::Duration),
     ];
 
-    /// How many pages there are, one at least.
+    /// How many pages can be shown, one at least.
     fn pages(&self) -> usize {
-        self.survey.total.div_ceil(ROWS).max(1)
+        self.survey.total.div_ceil(ROWS).clamp(1, PAGES)
+    }
+
+    /// How many pages there are, in words.
+    fn pages_told(&self) -> String {
+        let more = if self.survey.total > PAGES * ROWS { "more than " } else { "" };
+        format!("{more}{}", self.pages())
+    }
+
+    /// Whether this is the last page that can be shown, and not the last that there is.
+    fn ends_early(&self) -> bool {
+        self.query.page + 1 == PAGES && self.survey.total > PAGES * ROWS
     }
 
     /// The statuses that there are to choose from, with their numbers.
