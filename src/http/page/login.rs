@@ -71,7 +71,8 @@ pub(crate) fn turned_away(turned: Turned, facts: Facts<'_>, path: &str) -> Resul
     match turned {
         Turned::Failure(failure) => Err(failure),
         Turned::Login => {
-            let html = lead_on(if reads(facts.method) { path } else { "/" });
+            // What a form wished is not done later, so it leads to the first page.
+            let html = lead_on(path, if reads(facts.method) { path } else { "/" });
             let mut response = dressed(html.into(), "text/html; charset=utf-8");
             let accepts = facts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
             if !accepts.into_iter().any(|kinds| kinds.contains("text/html")) {
@@ -164,12 +165,12 @@ pub(crate) fn local(next: &str) -> &str {
     if plain && ours { next } else { "/" }
 }
 
-/// Leads to the form at once. A browser keeps a `SameSite=Strict` cookie back when a link of a chat or an
+/// Leads from this path to the form at once, and from there to `next`. A browser keeps a `SameSite=Strict` cookie back when a link of a chat or an
 /// e-mail leads here, and behind every redirect of that; from this page on it is within this site and sends it,
 /// so that whoever is signed in is led on to where the link went.
-fn lead_on(path: &str) -> String {
+fn lead_on(path: &str, next: &str) -> String {
     let depth = path.split('?').next().unwrap_or_default().matches('/').count().saturating_sub(1);
-    let next = utf8_percent_encode(local(path), NON_ALPHANUMERIC);
+    let next = utf8_percent_encode(local(next), NON_ALPHANUMERIC);
     let address = format!("{}login?next={next}", "../".repeat(depth));
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Sign in: overdue</title>\
@@ -224,6 +225,7 @@ mod tests {
             assert_eq!(local(other), "/", "{other}");
         }
         assert_eq!(local(&format!("/{}", "x".repeat(NEXT_MAX))), "/");
+        let lead_on = |path| lead_on(path, path);
         let html = lead_on("/heartbeats/backup?x='\"<&y=1");
         assert!(
             html.contains("url=../login?next=%2Fheartbeats%2Fbackup%3Fx%3D%27%22%3C%26y%3D1\""),

@@ -173,6 +173,20 @@ async fn who_may_only_read_sees_no_secret_and_no_button() {
 }
 
 #[tokio::test]
+async fn whoever_acts_without_a_session_is_led_to_the_form() {
+    let house = House::with(1024, keys);
+    for path in
+        ["/heartbeats/backup/pause", "/heartbeats/backup/resume", "/channels/ops/test", "/deliveries/7/retry"]
+    {
+        let answer = house.post(path, &[], "csrf=x").await;
+        assert_eq!(answer.status, 401, "{path}");
+        let link = answer.body.split("url=").nth(1).unwrap().split('"').next().unwrap();
+        let here = url::Url::parse(&format!("http://localhost/under{path}")).unwrap();
+        assert_eq!(here.join(link).unwrap().as_str(), "http://localhost/under/login?next=%2F", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_form_pauses_and_resumes() {
     let house = House::open();
     house.hostile(&[]).await;
