@@ -1,8 +1,12 @@
 //! The pages of incidents, deliveries and the config, as a browser gets them.
 
 use crate::config::{ApiKey, Role};
+use crate::http::seam::Engine as _;
 use crate::http::tests::{Answer, House, NOON, uuid_of};
+use crate::machine::event::Event;
 use crate::model::channel::ChannelName;
+use crate::model::delivery::{Attempt, Verdict};
+use crate::model::time::Span;
 
 const LIST: &str = "/api/v1/heartbeats";
 const READ: (&str, &str) = ("Authorization", "Bearer a-key-that-may-read!");
@@ -157,6 +161,26 @@ async fn deliveries_are_told_and_only_who_may_write_can_retry_them() {
         let html = page(&house, &format!("/deliveries?{none}")).await;
         assert!(html.contains("No delivery is like this."), "{none}: {html}");
     }
+}
+
+#[tokio::test]
+async fn an_alert_that_was_given_up_is_told_on_every_page_for_a_day() {
+    let house = house();
+    ping(&house, "backup", "/3").await;
+    let banner = "1 alert was given up in the last 24 hours";
+    assert!(!page(&house, "/").await.contains("given up</span>"));
+    let number = *house.desk.0.machine.lock().unwrap().state().core.outbox.keys().next().unwrap();
+    let verdict = Verdict::Refused { status: Some(410), error: "gone".to_owned() };
+    let attempt = Attempt { at: house.desk.now(), took: Span::ZERO, verdict };
+    house.desk.tell(Event::Attempted { number, attempt });
+    for (path, root) in [("/", "./"), ("/config", "./"), ("/heartbeats/backup", "../")] {
+        let html = page(&house, path).await;
+        assert!(html.contains("Deliveries <span class=\"count down\">1 given up</span>"), "{html}");
+        let link = format!("<a href=\"{root}deliveries?status=given_up\">");
+        assert!(html.contains(banner) && html.contains(&link), "{html}");
+    }
+    house.desk.set_clock(NOON + 86_400_000);
+    assert!(!page(&house, "/").await.contains(banner));
 }
 
 #[tokio::test]
