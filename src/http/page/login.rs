@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use bytes::Buf;
 use futures_util::Stream;
-use http::header::{ACCEPT, LOCATION, SET_COOKIE};
+use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use warp::reply::Response;
@@ -16,8 +16,10 @@ use crate::http::Door;
 use crate::http::auth::{Facts, Turned, key_of, reads, refuse_other_sites, visitor};
 use crate::http::form::Form;
 use crate::http::listen::{AbsoluteForm, Peer};
+use crate::http::origin::origin;
+use crate::http::page::elsewhere::wants_page;
 use crate::http::page::frame::Frame;
-use crate::http::page::{dressed, page};
+use crate::http::page::{dressed, page, refusal};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::http::session;
@@ -60,7 +62,12 @@ pub(crate) fn routes<E: Engine>(
                     (true, _) => Err(Failure::method("GET, HEAD, POST")),
                     (false, _) => Err(Failure::method("POST")),
                 };
-                Ok::<_, Rejection>(answered?)
+                Ok::<_, Rejection>(answered.unwrap_or_else(|failure| {
+                    if wants_page(&head.headers) {
+                        return refusal(&door, "./", &failure);
+                    }
+                    failure.into_response()
+                }))
             }
         })
 }
@@ -74,8 +81,7 @@ pub(crate) fn turned_away(turned: Turned, facts: Facts<'_>, path: &str) -> Resul
             // What a form wished is not done later, so it leads to the first page.
             let html = lead_on(path, if reads(facts.method) { path } else { "/" });
             let mut response = dressed(html.into(), "text/html; charset=utf-8");
-            let accepts = facts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-            if !accepts.into_iter().any(|kinds| kinds.contains("text/html")) {
+            if !wants_page(facts.headers) {
                 *response.status_mut() = StatusCode::UNAUTHORIZED;
             }
             Ok(response)
@@ -114,13 +120,25 @@ where
         return Ok(see_other(next, None));
     }
     match key_of(&settings.api_keys, sent.get("key").trim().as_bytes()) {
-        None => Ok(form(door, next, true)),
+        None => {
+            tell_of_failure(door, head);
+            Ok(form(door, next, true))
+        }
         Some(key) => {
             tracing::info!(key = key.name, role = ?key.role, "somebody signed in to the page");
             let value = session::open(&settings.server_key, key, door.engine.now());
             Ok(see_other(next, Some(session::set_cookie(&value, &settings.base_url))))
         }
     }
+}
+
+/// Tells the log from where somebody tried; never by which key.
+fn tell_of_failure<E: Engine>(door: &Door<E>, head: &Head) {
+    let Some(untold) = door.knocks.heard(door.engine.now()) else { return };
+    let peer = head.peer.and_then(|peer| peer.address);
+    let from = origin(peer, &head.headers, &door.settings().trusted_proxies);
+    let from = from.map_or_else(|| "a Unix socket".to_owned(), |from| from.to_string());
+    tracing::warn!(untold, "a sign-in to the page failed from {from}");
 }
 
 async fn sign_out<E, S, B, X>(door: &Door<E>, head: &Head, stream: S) -> Result<Response, Failure>

@@ -184,6 +184,46 @@ async fn an_alert_that_was_given_up_is_told_on_every_page_for_a_day() {
 }
 
 #[tokio::test]
+async fn a_browser_is_told_by_a_page_that_nothing_is_there() {
+    let house = house();
+    let browser = ("Accept", "text/html,*/*;q=0.8");
+    for (path, root) in [("/nothing", "./"), ("/heartbeats/a/b/c", "../../../"), ("/incidents/7", "../")] {
+        let answer = house.send("GET", path, &[browser], "").await;
+        assert_eq!((answer.status, answer.header("content-type")), (404, Some("text/html; charset=utf-8")));
+        assert_eq!(answer.header("cross-origin-opener-policy"), Some("same-origin"));
+        assert!(answer.body.contains("There is nothing at this address."), "{answer:?}");
+        assert!(answer.body.contains(&format!("<a href=\"{root}\">To the heartbeats")), "{answer:?}");
+        assert_plain(&answer.body);
+    }
+    for (method, path) in [("PUT", "/login"), ("GET", "/logout")] {
+        let answer = house.send(method, path, &[browser], "").await;
+        assert_eq!(answer.status, 405);
+        assert!(answer.header("allow").is_some() && answer.body.contains("This takes only"), "{answer:?}");
+        assert!(answer.body.trim_start().starts_with("<!doctype html>"), "{answer:?}");
+    }
+    let wide = "/x".repeat(40);
+    for (path, headers) in [
+        ("/nothing", &[][..]),
+        ("/api/v1/nothing", &[browser, WRITE]),
+        ("/metrics/x", &[browser]),
+        (&wide, &[browser]),
+        ("/logout", &[]),
+    ] {
+        let answer = house.send("GET", path, headers, "").await;
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{path}");
+        let policy = Some("default-src 'none'; frame-ancestors 'none'");
+        assert_eq!(answer.header("content-security-policy"), policy, "{path}");
+        for (name, value) in [
+            ("x-frame-options", "DENY"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_people_wrote_is_shown_as_text() {
     let house = house();
     let name = r#"<script>alert(1)</script>\"' & <b onclick=x>"#;
