@@ -9,6 +9,7 @@ use futures_util::Stream;
 use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
@@ -44,6 +45,11 @@ pub(crate) fn routes<E: Engine>(
     login
         .or(logout)
         .unify()
+        .and(warp::path::full())
+        .and_then(|login, path: FullPath| async move {
+            // From behind a slash the form and its links would lead astray.
+            if path.as_str().ends_with('/') { Err(warp::reject::not_found()) } else { Ok(login) }
+        })
         .and(warp::method())
         .and(warp::query::<Vec<(String, String)>>())
         .and(warp::header::headers_cloned())
