@@ -1,4 +1,5 @@
-//! One record as one line: `{"v":1,"seq":17,"synced":16,"record":{…},"crc":"9ae0daaf"}`. Knows the
+//! One record as one line: `{"v":1,"seq":17,"synced":16,"batch":18,"record":{…},"crc":"9ae0daaf"}`, with a `batch` only
+//! when it is not the last of its batch. Knows the
 //! versions of that line and its checksum (CRC-32 of every byte before `,"crc"`), never files.
 //!
 //! Whatever a later version changes, a line begins with `{"v":N,` and ends with the checksum, so that
@@ -21,6 +22,9 @@ pub struct Line {
     pub seq: Seq,
     /// The last record known to be on the disk when this one was written.
     pub synced: Seq,
+    /// The last record of the batch that it was written with; `None`: it is that itself.
+    #[serde(default)]
+    pub batch: Option<Seq>,
     /// The fact.
     pub record: Record,
 }
@@ -39,13 +43,17 @@ pub enum CodecError {
     Unreadable(String),
 }
 
-/// Appends one line to `out`.
+/// Appends one line to `out`, of a batch that ends with record `batch`.
 ///
 /// # Errors
 /// When the record cannot be written as JSON; `out` then ends with half a line.
-pub fn encode(out: &mut Vec<u8>, seq: Seq, synced: Seq, record: &Record) -> io::Result<()> {
+pub fn encode(out: &mut Vec<u8>, seq: Seq, synced: Seq, batch: Seq, record: &Record) -> io::Result<()> {
     let start = out.len();
-    write!(out, "{{\"v\":{VERSION},\"seq\":{seq},\"synced\":{synced},\"record\":")?;
+    write!(out, "{{\"v\":{VERSION},\"seq\":{seq},\"synced\":{synced},")?;
+    if batch > seq {
+        write!(out, "\"batch\":{batch},")?;
+    }
+    write!(out, "\"record\":")?;
     serde_json::to_writer(&mut *out, record)?;
     let seal = seal(crc32fast::hash(&out[start..]));
     out.extend_from_slice(&seal);
@@ -101,7 +109,7 @@ mod tests {
 
     fn line(seq: u64) -> Vec<u8> {
         let mut out = Vec::new();
-        encode(&mut out, Seq(seq), Seq(seq - 1), &alive(seq as i64)).unwrap();
+        encode(&mut out, Seq(seq), Seq(seq - 1), Seq(seq), &alive(seq as i64)).unwrap();
         out
     }
 
@@ -119,7 +127,14 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(text).unwrap();
         let crc = crc32fast::hash(text.split(",\"crc\"").next().unwrap().as_bytes());
         assert_eq!(value["crc"], format!("{crc:08x}"));
-        assert_eq!(decode(&line).unwrap(), Line { seq: Seq(17), synced: Seq(16), record: alive(17) });
+        assert_eq!(
+            decode(&line).unwrap(),
+            Line { seq: Seq(17), synced: Seq(16), batch: None, record: alive(17) }
+        );
+        let mut line = Vec::new();
+        encode(&mut line, Seq(17), Seq(16), Seq(19), &alive(17)).unwrap();
+        assert!(line.starts_with(b"{\"v\":1,\"seq\":17,\"synced\":16,\"batch\":19,\"record\":"));
+        assert_eq!(decode(&line).unwrap().batch, Some(Seq(19)));
     }
 
     #[test]

@@ -67,8 +67,9 @@ impl<F: Folder> SegmentJournal<F> {
 
     fn try_append(&mut self, file: &mut F::Writer, records: &[Record]) -> io::Result<Option<Duration>> {
         self.batch.clear();
+        let end = self.last.plus(records.len() as u64);
         for (n, record) in (1..).zip(records) {
-            codec::encode(&mut self.batch, self.last.plus(n), self.synced, record)?;
+            codec::encode(&mut self.batch, self.last.plus(n), self.synced, end, record)?;
         }
         file.write_all(&self.batch)?;
         match self.durability {

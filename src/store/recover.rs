@@ -184,6 +184,9 @@ where
         on_record: |seq, record| on_found(Found::Record(seq, record)),
         recovered: Recovered { last: base, synced: base, kept, replayed_bytes: 0, warnings },
         damage: None,
+        held: Vec::new(),
+        held_bytes: 0,
+        held_from: None,
     };
     replay.run()?;
     Ok(replay.recovered)
@@ -263,6 +266,12 @@ struct Replay<'a, F, R> {
     recovered: Recovered,
     /// Once set, nothing is handed on any more; the rest is only read for what it says of `synced`.
     damage: Option<Damage>,
+    /// Records of a batch whose end has not been read: what one decision led to is taken whole or not at all, so that
+    /// no incident is there without its alert.
+    held: Vec<(Seq, Record)>,
+    held_bytes: u64,
+    /// Where the first of them stands.
+    held_from: Option<Damage>,
 }
 
 impl<F: Folder, R: FnMut(Seq, Record)> Replay<'_, F, R> {
@@ -353,11 +362,37 @@ impl<F: Folder, R: FnMut(Seq, Record)> Replay<'_, F, R> {
         }
         recovered.last = found.seq;
         recovered.replayed_bytes += bytes;
+        if found.batch.is_some_and(|end| end > found.seq) {
+            self.held_from.get_or_insert_with(|| here.clone());
+            self.held.push((found.seq, found.record));
+            self.held_bytes += bytes;
+            return;
+        }
+        for (seq, record) in self.held.drain(..) {
+            (self.on_record)(seq, record);
+        }
+        (self.held_from, self.held_bytes) = (None, 0);
         (self.on_record)(found.seq, found.record);
+    }
+
+    /// A batch whose end is missing goes whole, if nobody was answered by it.
+    fn let_go(&mut self) {
+        let (Some(from), Some((first, _))) = (self.held_from.take(), self.held.first()) else { return };
+        let before = Seq(first.0 - 1);
+        if self.recovered.synced <= before {
+            self.recovered.last = before;
+            self.recovered.replayed_bytes -= self.held_bytes;
+            self.held.clear();
+            self.damage = Some(Damage { why: "the batch that begins here is not whole".to_owned(), ..from });
+        }
+        for (seq, record) in self.held.drain(..) {
+            (self.on_record)(seq, record);
+        }
     }
 
     /// Cuts damage that was never acknowledged, and refuses any other.
     fn judge(&mut self, all: &[Seq]) -> Result<(), RecoverError> {
+        self.let_go();
         let Recovered { last, synced, .. } = self.recovered;
         let Some(damage) = self.damage.take() else {
             return match all.iter().find(|first| **first > last.plus(1)) {

@@ -195,6 +195,8 @@ impl Disk {
         let not_acknowledged = self.sure < records.len();
         self.lose_power_or_process();
         let start = self.start(records, found_for_sure);
+        let whole = [self.sure, records.len()].contains(&start.records) || ends.contains(&start.records);
+        assert!(whole, "a batch is found whole or not at all: what one decision led to stands in one");
         if not_acknowledged {
             self.seen.none_kept += usize::from(start.records == self.sure);
             self.seen.some_kept += usize::from((self.sure + 1..records.len()).contains(&start.records));
