@@ -52,8 +52,8 @@ impl Address {
             ["favicon.svg" | "favicon.ico"] => Self::Asset("favicon.svg".to_owned()),
             ["assets", name] => Self::Asset(name.to_owned()),
             ["heartbeats", ""] => Self::Slashed("../", "../".to_owned()),
-            [list @ ("incidents" | "deliveries" | "config"), ""] => {
-                Self::Slashed("../", format!("../{list}"))
+            [one @ ("incidents" | "deliveries" | "config" | "login"), ""] => {
+                Self::Slashed("../", format!("../{one}"))
             }
             ["heartbeats", name] => Self::Heartbeat(named(name)?),
             ["heartbeats", name, ""] => Self::Slashed("../../", format!("../{name}")),

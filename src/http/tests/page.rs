@@ -120,6 +120,7 @@ async fn addresses_that_mean_the_same_lead_to_one() {
     assert_eq!(led("/incidents/?status=open").await, (303, Some("../incidents?status=open".to_owned())));
     assert_eq!(led("/deliveries/").await, (303, Some("../deliveries".to_owned())));
     assert_eq!(led("/config/").await, (303, Some("../config".to_owned())));
+    assert_eq!(led("/login/").await, (303, Some("../login".to_owned())));
     assert_eq!(led("/heartbeats/b%61ckup").await, (200, None));
     for (path, says) in [
         ("/heartbeats/nobody".to_owned(), "There is no heartbeat of this slug"),
