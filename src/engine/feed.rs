@@ -2,8 +2,9 @@
 //! there. Nobody who reads slowly holds it up. It never knows how news are written or who reads them.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use tokio::sync::broadcast;
 
 use crate::machine::news::News;
@@ -19,6 +20,8 @@ pub struct Told {
     pub news: News,
     /// Whether they are on the disk.
     pub durable: bool,
+    /// As readers get them, once one did.
+    written: OnceLock<Bytes>,
 }
 
 impl Told {
@@ -26,6 +29,15 @@ impl Told {
     /// another's after a crash.
     pub fn mark(&self) -> Option<Seq> {
         (self.durable && self.news.last).then_some(self.news.seq)
+    }
+
+    /// These news as all readers get them: written by the first that asks, however many follow.
+    pub fn written(&self, write: impl FnOnce(&Self, &mut Vec<u8>)) -> &Bytes {
+        self.written.get_or_init(|| {
+            let mut into = Vec::new();
+            write(self, &mut into);
+            into.into()
+        })
     }
 }
 
@@ -60,7 +72,7 @@ impl Feed {
 
     /// Tells news.
     pub fn tell(&mut self, news: News, durable: bool) {
-        let told = Arc::new(Told { news, durable });
+        let told = Arc::new(Told { news, durable, written: OnceLock::new() });
         if self.ring.len() == HELD
             && let Some(oldest) = self.ring.pop_front()
         {

@@ -68,10 +68,11 @@ pub(crate) fn routes<E: Engine>(
 }
 
 async fn answer<E: Engine>(door: &Door<E>, tag: &str) -> Result<Response, Failure> {
-    let make = async {
-        let counts = count(&door.engine, Some(tag)).await?;
-        let heartbeats = gather(&door.engine, tag).await?;
-        let (tag, now) = (tag.to_owned(), door.engine.now());
+    let (engine, wanted) = (door.engine.clone(), tag.to_owned());
+    let make = async move {
+        let counts = count(&engine, Some(&wanted)).await?;
+        let heartbeats = gather(&engine, &wanted).await?;
+        let (tag, now) = (wanted, engine.now());
         // On another thread: the one that hears pings has better things to do.
         let written = tokio::task::spawn_blocking(move || render(tag, counts, heartbeats, now)).await;
         written.map(Bytes::from).map_err(|_| Refused::Stopped)

@@ -267,6 +267,13 @@ fn the_dashboard_the_rules_and_the_readme_ask_for_what_there_is() {
         assert!(missing.is_empty(), "{page} asks for what the daemon does not show: {missing:?}");
         shown.extend(asked);
     }
+    for name in [
+        "overdue_deliveries_oldest_queued_timestamp_seconds",
+        "overdue_heartbeats_running",
+        "overdue_snapshot_failures_total",
+    ] {
+        assert!(asked_for(&doc("grafana.json")).contains(name), "{name}");
+    }
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let (_, rest) = readme.split_once("\n## Metrics\n").unwrap();
     let section = rest.split("\n## ").next().unwrap();

@@ -321,6 +321,21 @@ fn the_manifests_are_yaml_and_their_containers_tell_the_code_and_keep_it() {
 }
 
 #[test]
+fn a_container_that_is_stopped_stops_its_job_and_tells_it() {
+    for (id, manifest) in [("compose", Manifest::Compose), ("kubernetes", Manifest::Kubernetes)] {
+        let place = Place::start();
+        let (url, script) = container(&place.snippet(id), manifest);
+        place.job("trap 'touch stopped; exit 0' TERM; touch began; while :; do sleep 0.05; done");
+        let mut stopped = Process::spawn(place.command("/bin/sh", &["-c", &script]).env("PING", &url));
+        wait_until(LIMIT, "the job runs", || place.home.path("began").exists());
+        stopped.signal(Signal::TERM);
+        assert_eq!(stopped.wait(LIMIT), Some(143), "{id}");
+        assert!(place.home.path("stopped").exists(), "{id}: the job heard of it");
+        place.told(0, 143, id);
+    }
+}
+
+#[test]
 fn the_page_shows_the_ping_url_itself() {
     let place = Place::start();
     let heartbeat = place.heartbeat();

@@ -11,6 +11,7 @@ use crate::engine::handle::Refused;
 use crate::engine::tests::world::{World, secs};
 use crate::machine::event::Request;
 use crate::machine::view::DeliveryFilter;
+use crate::model::channel::ChannelName;
 use crate::model::delivery::{Attempt, Verdict};
 use crate::model::ping::PingKind;
 use crate::store::memory::Operation;
@@ -119,4 +120,19 @@ async fn a_loop_that_is_never_idle_is_measured_too() {
     }
     let grown = numbers(&world)["loop_lag_seconds_count"] - before;
     assert!((2.0..=4.0).contains(&grown), "once a second: {grown}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_that_reaches_nobody_is_no_alert_that_reached_nobody() {
+    let world = World::with(&["a"], secs(3_600)).await;
+    world.handle.request(Request::Test { channel: ChannelName::new(ChannelName::LOG) }).await.unwrap();
+    world.until("the test leaves", || world.delivered() == 1).await;
+    let verdict = Verdict::Failed { status: None, error: "refused".to_owned(), retry_after: None };
+    world.handle.attempted(1, Attempt { at: world.handle.now(), took: secs(1), verdict });
+    world.turns(2).await;
+    world.pass(3).await;
+    let all = numbers(&world);
+    assert_eq!(all["alerts_total{type=\"test\"}"], 1.0);
+    assert_eq!(all["delivery_attempts_total{channel=\"log\",outcome=\"failed\"}"], 1.0);
+    assert_eq!(all["deliveries_ended_total{channel=\"log\",status=\"given_up\"}"], 0.0);
 }

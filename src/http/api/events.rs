@@ -1,25 +1,26 @@
 //! What happens, told as it happens, as server-sent events. It takes the engine's news and words them for a reader;
 //! what is news is decided elsewhere. A reader that is slow is told that it lost something, and nobody waits for it.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use std::vec;
+use std::{mem, vec};
 
+use bytes::Bytes;
 use futures_util::{Stream, stream};
-use http::header::{CACHE_CONTROL, CONNECTION, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method};
 use serde::Serialize;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, sleep_until};
 use utoipa::IntoParams;
 use warp::Reply as _;
 use warp::reply::Response;
-use warp::sse::{Event, keep_alive};
 
 use crate::engine::feed::{Following, Told};
 use crate::engine::handle::JournalHealth;
+use crate::http::api::frames;
 use crate::http::api::request::{Parameters, Request};
 use crate::http::api::slug_of;
 use crate::http::auth::{Facts, decide};
@@ -36,6 +37,13 @@ use crate::model::time::Timestamp;
 const RETRY: Duration = Duration::from_secs(2);
 /// How long nothing is said at the most.
 const COMMENT_EVERY: Duration = Duration::from_secs(15);
+/// How long nothing is said after something was, so that what happens meanwhile costs one write for all of it. What
+/// happens after a quiet while is said at once.
+const REST: Duration = Duration::from_millis(100);
+/// Bytes that are said at once, about. If more lie there, they follow without a rest.
+const FRAME_MAX: usize = 64 * 1024;
+/// How long a reader may go on whose session has ended.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// News of other heartbeats after which a reader that wants one only is told how far it is.
 const PASSED_MAX: usize = 1_000;
 
@@ -69,16 +77,19 @@ pub(super) async fn follow<E: Engine>(door: &Door<E>, request: &Request) -> Resu
     let heartbeat = slug_of(door, given.text("heartbeat")).await?;
     let place = door.streams.place()?;
     if request.method == Method::HEAD {
-        return Ok(response(stream::empty::<Result<Event, Infallible>>()));
+        return Ok(response(stream::empty::<Result<Bytes, Infallible>>()));
     }
     // The rest is looked at from here on, so that nothing falls between.
     let mut reader = Reader {
         engine: door.engine.clone(),
-        saying: VecDeque::new(),
+        frame: Vec::new(),
         missed: Vec::new().into_iter(),
         live: None,
+        resting: None,
+        quiet: Instant::now() + COMMENT_EVERY,
         passed: 0,
         heartbeat,
+        moved: None,
         config: door.config.clone(),
         journal: door.engine.journal(),
         access: Access::of(door, request),
@@ -87,23 +98,19 @@ pub(super) async fn follow<E: Engine>(door: &Door<E>, request: &Request) -> Resu
     reader.config.mark_unchanged();
     reader.journal.mark_unchanged();
     reader.begin(after, door.engine.follow(after).await?);
-    let events = stream::unfold(reader, |mut reader| async move {
-        let event = reader.next().await?;
-        Some((Ok::<_, Infallible>(event), reader))
+    let frames = stream::unfold(reader, |mut reader| async move {
+        let frame = reader.next().await?;
+        Some((Ok::<_, Infallible>(frame), reader))
     });
-    let events = keep_alive().interval(COMMENT_EVERY).stream(events);
-    let mut response = response(events);
+    let mut response = response(frames);
     response.extensions_mut().insert(Endless);
     Ok(response)
 }
 
-fn response<S, F>(events: S) -> Response
-where
-    S: futures_util::TryStream<Ok = Event, Error = F> + Stream + Send + Sync + 'static,
-    F: std::error::Error + Send + Sync + 'static,
-{
-    let mut response = warp::sse::reply(events).into_response();
+fn response(frames: impl Stream<Item = Result<Bytes, Infallible>> + Send + Sync + 'static) -> Response {
+    let mut response = warp::reply::stream(frames).into_response();
     let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // nginx would hold the events back until it has many.
@@ -129,7 +136,7 @@ fn last_event_id(request: &Request, given: &Parameters<'_>) -> Result<Option<Seq
     number(text).map(Some).ok_or_else(wrong)
 }
 
-/// Who reads, to be asked again when keys change.
+/// Who reads, to be asked again when keys change and from time to time.
 struct Access<E> {
     engine: E,
     settings: watch::Receiver<Arc<HttpSettings>>,
@@ -137,6 +144,7 @@ struct Access<E> {
     headers: http::HeaderMap,
     absolute: Option<AbsoluteForm>,
     peer: Option<Peer>,
+    looked: Instant,
 }
 
 impl<E: Engine> Access<E> {
@@ -151,19 +159,36 @@ impl<E: Engine> Access<E> {
             headers: headers.clone(),
             absolute: absolute.clone(),
             peer: *peer,
+            looked: Instant::now(),
         }
     }
 
     /// Returns when the settings changed so that this reader may not read any more.
     async fn is_lost(&mut self) {
         while self.settings.changed().await.is_ok() {
-            let settings = Arc::clone(&self.settings.borrow_and_update());
-            let Self { method, headers, absolute, peer, .. } = self;
-            let facts = Facts { method, headers, absolute: absolute.as_ref(), peer: *peer };
-            if decide(&settings, facts, self.engine.now()).is_err() {
+            if !self.may_read() {
                 return;
             }
         }
+        // Nothing can change any more.
+        std::future::pending().await
+    }
+
+    /// Whether a session has ended since this was looked at last. The daemon's clock can be set meanwhile, so no timer
+    /// of ours knows beforehand when that is.
+    fn has_ended(&mut self) -> bool {
+        if self.looked.elapsed() < LOOK_AGAIN {
+            return false;
+        }
+        self.looked = Instant::now();
+        !self.may_read()
+    }
+
+    fn may_read(&mut self) -> bool {
+        let settings = Arc::clone(&self.settings.borrow_and_update());
+        let Self { method, headers, absolute, peer, .. } = self;
+        let facts = Facts { method, headers, absolute: absolute.as_ref(), peer: *peer };
+        decide(&settings, facts, self.engine.now()).is_ok()
     }
 }
 
@@ -171,14 +196,20 @@ impl<E: Engine> Access<E> {
 struct Reader<E> {
     engine: E,
     /// What is said next.
-    saying: VecDeque<Event>,
+    frame: Vec<u8>,
     /// What it missed and is still to be told.
     missed: vec::IntoIter<Arc<Told>>,
     /// None when the last word is said.
     live: Option<broadcast::Receiver<Arc<Told>>>,
+    /// Until when it is left alone.
+    resting: Option<Instant>,
+    /// When a comment is due.
+    quiet: Instant,
     /// How many news were not for it since it was last told how far it is.
     passed: usize,
     heartbeat: Option<Slug>,
+    /// The last record by which the heartbeat got this slug: in one record, others may get its old one.
+    moved: Option<Seq>,
     config: watch::Receiver<ConfigHealth>,
     journal: watch::Receiver<JournalHealth>,
     access: Access<E>,
@@ -191,66 +222,120 @@ impl<E: Engine> Reader<E> {
     fn begin(&mut self, after: Option<Seq>, following: Following) {
         let Following { missed, complete, newest, live } = following;
         let from = if complete { Some(after.unwrap_or(newest)) } else { None };
-        self.say("hello", from, Plain {});
+        let hello = Own { word: "hello", at: self.engine.now(), heartbeat: None, facts: Plain {} };
+        frames::event("hello", &hello, from, Some(RETRY), &mut self.frame);
         if !complete {
             self.say("lost", Some(newest), Plain {});
         }
+        self.go_back(&missed);
         (self.missed, self.live) = (missed.into_iter(), Some(live));
     }
 
-    async fn next(&mut self) -> Option<Event> {
-        loop {
-            if let Some(event) = self.saying.pop_front() {
-                return Some(event);
+    /// The slug is the one of now; what was missed may begin with an older one.
+    fn go_back(&mut self, missed: &[Arc<Told>]) {
+        let mut moved = None;
+        for Told { news, .. } in missed.iter().rev().map(AsRef::as_ref) {
+            if let (What::Renamed { from }, Some(to), Some(wanted)) =
+                (&news.what, &news.heartbeat, &mut self.heartbeat)
+                && to == wanted
+                && moved != Some(news.seq)
+            {
+                wanted.clone_from(from);
+                moved = Some(news.seq);
             }
-            if let Some(told) = self.missed.next() {
-                self.tell(&told);
-                continue;
+        }
+    }
+
+    /// All that there is to say by now; none when there is nothing more to come.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            self.catch_up();
+            if self.access.has_ended() {
+                return None;
+            }
+            if !self.frame.is_empty() {
+                let now = Instant::now();
+                self.resting = Some(now + REST).filter(|_| self.frame.len() < FRAME_MAX);
+                self.quiet = now + REST + COMMENT_EVERY;
+                return Some(mem::take(&mut self.frame).into());
             }
             let live = self.live.as_mut()?;
+            let (rests, until) = (self.resting.is_some(), self.resting.unwrap_or(self.quiet));
             tokio::select! {
                 biased;
                 () = self.place.ended() => return None,
                 () = self.access.is_lost() => return None,
-                changed = self.config.changed() => {
-                    changed.ok()?;
-                    let health = self.config.borrow_and_update();
-                    let (ok, problems) = (health.ok, health.problems.len());
-                    drop(health);
-                    self.say("config", None, Config { ok, problems });
+                () = sleep_until(until), if rests => self.resting = None,
+                told = live.recv(), if !rests => {
+                    // Also when it is not for this reader: many of those would wake it as often.
+                    self.resting = Some(Instant::now() + REST);
+                    self.hear(told);
+                    self.drain();
+                    self.notice();
                 }
-                changed = self.journal.changed() => {
+                changed = self.config.changed(), if !rests => {
                     changed.ok()?;
-                    let ok = self.journal.borrow_and_update().error.is_none();
-                    self.say("journal", None, Journal { ok });
+                    self.say_config();
                 }
-                told = live.recv() => match told {
-                    Ok(told) => self.tell(&told),
-                    Err(RecvError::Closed) => return None,
-                    Err(RecvError::Lagged(_)) => {
-                        // Without an id: whoever comes back says where it stopped, and is told what is left of it.
-                        self.say("lost", None, Plain {});
-                        self.live = None;
-                    }
-                },
+                changed = self.journal.changed(), if !rests => {
+                    changed.ok()?;
+                    self.say_journal();
+                }
+                () = sleep_until(until), if !rests => self.frame.extend(frames::COMMENT),
+            }
+        }
+    }
+
+    /// Takes what it missed, as much as is said at once.
+    fn catch_up(&mut self) {
+        while self.frame.len() < FRAME_MAX
+            && let Some(told) = self.missed.next()
+        {
+            self.tell(&told);
+        }
+    }
+
+    /// Takes what lies there, as much as is said at once.
+    fn drain(&mut self) {
+        while self.frame.len() < FRAME_MAX
+            && let Some(live) = &mut self.live
+        {
+            match live.try_recv() {
+                Ok(told) => self.tell(&told),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Closed) => self.hear(Err(RecvError::Closed)),
+                Err(TryRecvError::Lagged(by)) => self.hear(Err(RecvError::Lagged(by))),
+            }
+        }
+    }
+
+    fn hear(&mut self, told: Result<Arc<Told>, RecvError>) {
+        match told {
+            Ok(told) => self.tell(&told),
+            Err(RecvError::Closed) => self.live = None,
+            Err(RecvError::Lagged(_)) => {
+                // Without an id: whoever comes back says where it stopped, and is told what is left of it.
+                self.say("lost", None, Plain {});
+                self.live = None;
             }
         }
     }
 
     /// Says news that are for this reader.
     fn tell(&mut self, told: &Told) {
-        let id = told.mark();
         if self.concerns(told) {
             self.passed = 0;
-            self.saying.push_back(event(told.news.what.word(), id, &told.news));
+            self.frame.extend(told.written(|told, into| {
+                frames::event(told.news.what.word(), &told.news, told.mark(), None, into);
+            }));
             return;
         }
         self.passed += 1;
         if self.passed >= PASSED_MAX
-            && let Some(id) = id
+            && let Some(id) = told.mark()
         {
             self.passed = 0;
-            self.saying.push_back(Event::default().id(id.to_string()));
+            frames::place(id, &mut self.frame);
         }
     }
 
@@ -258,8 +343,9 @@ impl<E: Engine> Reader<E> {
     fn concerns(&mut self, told: &Told) -> bool {
         let Some(wanted) = &self.heartbeat else { return true };
         match (&told.news.what, &told.news.heartbeat) {
-            (What::Renamed { from }, to) if from == wanted => {
+            (What::Renamed { from }, to) if from == wanted && self.moved != Some(told.news.seq) => {
                 self.heartbeat.clone_from(to);
+                self.moved = Some(told.news.seq);
                 true
             }
             (What::Blind(_), _) => true,
@@ -267,20 +353,32 @@ impl<E: Engine> Reader<E> {
         }
     }
 
+    /// Says how the config and the journal stand, if that has changed. While there are news, nothing waits for it.
+    fn notice(&mut self) {
+        if self.config.has_changed().unwrap_or(false) {
+            self.say_config();
+        }
+        if self.journal.has_changed().unwrap_or(false) {
+            self.say_journal();
+        }
+    }
+
+    fn say_config(&mut self) {
+        let health = self.config.borrow_and_update();
+        let (ok, problems) = (health.ok, health.problems.len());
+        drop(health);
+        self.say("config", None, Config { ok, problems });
+    }
+
+    fn say_journal(&mut self) {
+        let ok = self.journal.borrow_and_update().error.is_none();
+        self.say("journal", None, Journal { ok });
+    }
+
     /// Says what is not of the engine's news.
     fn say(&mut self, word: &'static str, id: Option<Seq>, facts: impl Serialize) {
-        let event = event(word, id, &Own { word, at: self.engine.now(), heartbeat: None, facts });
-        let first = word == "hello";
-        self.saying.push_back(if first { event.retry(RETRY) } else { event });
-    }
-}
-
-fn event(word: &'static str, id: Option<Seq>, data: &impl Serialize) -> Event {
-    let event = Event::default().event(word);
-    let event = event.json_data(data).expect("plain data with string keys becomes JSON");
-    match id {
-        Some(id) => event.id(id.to_string()),
-        None => event,
+        let own = Own { word, at: self.engine.now(), heartbeat: None, facts };
+        frames::event(word, &own, id, None, &mut self.frame);
     }
 }
 

@@ -7,6 +7,7 @@ pub(in crate::http) mod deliveries;
 mod draft;
 mod events;
 mod fields;
+mod frames;
 mod heartbeats;
 pub(in crate::http) mod history;
 pub(in crate::http) mod incidents;

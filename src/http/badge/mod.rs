@@ -15,6 +15,7 @@ use serde_json::json;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
+use crate::engine::handle::Refused;
 use crate::http::auth::only_reading;
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
@@ -100,16 +101,16 @@ async fn answer<E: Engine>(door: &Door<E>, name: &str, label: &str) -> Result<Op
                 None => return Ok(None),
             }
         }
-        Kind::Tag(tag) => door.badges.or_make(&kind, worst(&door.engine, Some(tag))).await?,
-        Kind::All => door.badges.or_make(&kind, worst(&door.engine, None)).await?,
+        Kind::Tag(tag) => door.badges.or_make(&kind, worst(door.engine.clone(), Some(tag.clone()))).await?,
+        Kind::All => door.badges.or_make(&kind, worst(door.engine.clone(), None)).await?,
         Kind::Page(_) => return Ok(None),
     };
     let label: String = label.chars().filter(|c| !c.is_control()).take(LABEL_MAX).collect();
     Ok(Some(rendered(form, &label, shown)))
 }
 
-async fn worst<E: Engine>(engine: &E, tag: Option<&str>) -> Result<Shown, crate::engine::handle::Refused> {
-    Ok(Shown::worst(count(engine, tag).await?))
+async fn worst<E: Engine>(engine: E, tag: Option<String>) -> Result<Shown, Refused> {
+    Ok(Shown::worst(count(&engine, tag.as_deref()).await?))
 }
 
 fn rendered(form: Form, label: &str, shown: Shown) -> Response {

@@ -7,8 +7,11 @@ use std::fmt::Write as _;
 use crate::machine::view::HeartbeatView;
 use crate::model::id::Slug;
 
-/// Quiet when all is well, loud otherwise, done after 10 s an attempt.
-const CURL: &str = "curl -fsS -m 10 --retry 5 -o /dev/null";
+/// Quiet when all is well, loud otherwise. A watcher that takes connections and never answers holds the job up for 11 s.
+const START: &str = "curl -fsS -m 5 --retry 1 -o /dev/null";
+/// The same for the end: it matters more and holds nothing up but what comes after the job, for 70 s at the most.
+/// systemd stops a unit that takes 90.
+const END: &str = "curl -fsS -m 10 --retry 5 --retry-max-time 60 -o /dev/null";
 /// When a job runs of which overdue does not know a crontab's line.
 const SOME_TIME: &str = "30 2 * * *";
 /// Letters of a name of Kubernetes for a job by the clock.
@@ -96,14 +99,14 @@ pub(super) fn snippets(ping_url: &str, job: &Job<'_>) -> Vec<Snippet> {
         Snippet {
             id: "compose",
             title: "Docker Compose",
-            note: local_note(url, "Compose takes $ for itself, so it is written $$."),
+            note: local_note(url, &format!("Compose takes $ for itself, so it is written $$. {STOPPED}")),
             language: "yaml",
             text: compose(url),
         },
         Snippet {
             id: "kubernetes",
             title: "Kubernetes CronJob",
-            note: local_note(url, "The image needs curl."),
+            note: local_note(url, &kubernetes_note(job)),
             language: "yaml",
             text: kubernetes(url, job),
         },
@@ -156,11 +159,11 @@ fn lines<'a>(job: &Job<'a>) -> Option<Vec<&'a str>> {
 fn cron(url: &str, job: &Job<'_>, output: bool) -> String {
     let command = if output {
         format!(
-            "{CURL} \"$PING/start\"; out=$(backup.sh 2>&1); code=$?; printf \\%s \"$out\" | tail -c 10000 | \
-             {CURL} --data-binary @- \"$PING/$code\"; exit $code"
+            "{START} \"$PING/start\"; out=$(backup.sh 2>&1); code=$?; printf \\%s \"$out\" | tail -c 10000 | \
+             {END} --data-binary @- \"$PING/$code\"; exit $code"
         )
     } else {
-        format!("{CURL} \"$PING/start\"; backup.sh; code=$?; {CURL} \"$PING/$code\"; exit $code")
+        format!("{START} \"$PING/start\"; backup.sh; code=$?; {END} \"$PING/$code\"; exit $code")
     };
     let mut text = format!("PING={url}\n");
     for line in lines(job).unwrap_or_else(|| vec![SOME_TIME]) {
@@ -179,6 +182,9 @@ fn cron_note(job: &Job<'_>) -> String {
         (None, _) => format!("{what} Put its own times in the place of {SOME_TIME}."),
     }
 }
+
+/// What a container does when it is stopped. The first process of one hears no signal that it has no trap for.
+const STOPPED: &str = "When it is stopped, the job is too, and the end is told as 143.";
 
 /// In a container, this machine is the container.
 fn local_note(url: &str, note: &str) -> String {
@@ -199,12 +205,12 @@ set -euo pipefail
 PING="{url}"
 rid=$(cat /proc/sys/kernel/random/uuid)
 
-tell() {{ {CURL} "$PING/$1?rid=$rid" || true; }}
-trap 'tell "$?"' EXIT
+tell() {{ curl -fsS "${{@:2}}" -o /dev/null "$PING/$1?rid=$rid" || true; }}
+trap 'tell "$?" -m 10 --retry 5 --retry-max-time 60' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-tell start
+tell start -m 5 --retry 1
 
 backup.sh
 "#
@@ -215,7 +221,7 @@ fn systemd(url: &str) -> String {
     // A % begins a specifier.
     let url = url.replace('%', "%%");
     format!(
-        "[Service]\nEnvironment=PING={url}\nExecStartPre=-/usr/bin/{CURL} ${{PING}}/start\n\
+        "[Service]\nEnvironment=PING={url}\nExecStartPre=-/usr/bin/{START} ${{PING}}/start\n\
          ExecStopPost=-/usr/local/bin/overdue-end\n"
     )
 }
@@ -227,7 +233,7 @@ case ${SERVICE_RESULT-}:${EXIT_STATUS-} in
   exit-code:[1-9]*) end=$EXIT_STATUS ;;
   *) end=fail ;;
 esac
-exec curl -fsS -m 10 --retry 5 -o /dev/null "$PING/$end"
+exec curl -fsS -m 10 --retry 5 --retry-max-time 60 -o /dev/null "$PING/$end"
 "#;
 
 fn compose(url: &str) -> String {
@@ -240,24 +246,39 @@ fn compose(url: &str) -> String {
     entrypoint: ["/bin/sh", "-c"]
     command:
       - |
-        {CURL} "$$PING/start"
-        backup.sh
-        code=$$?
-        {CURL} "$$PING/$$code"
-        exit $$code
+        end() {{ {END} "$$PING/$$1"; exit "$$1"; }}
+        trap 'end 143' TERM
+        {START} "$$PING/start"
+        backup.sh &
+        trap 'kill $$!; wait $$!; end 143' TERM
+        wait $$!
+        end $$?
 "#
     )
+}
+
+/// The lines of its crontab, when Kubernetes takes them all.
+fn kubernetes_lines<'a>(job: &Job<'a>) -> Option<Vec<&'a str>> {
+    // It knows Sunday as 0 only.
+    let day_7 = |line: &&str| line.rsplit(' ').next().is_some_and(|days| days.contains('7'));
+    lines(job).filter(|lines| !lines.iter().any(|line| day_7(line)))
+}
+
+fn kubernetes_note(job: &Job<'_>) -> String {
+    let times = match kubernetes_lines(job).map(|lines| lines.len()) {
+        Some(1) => String::new(),
+        Some(_) => " It has the first of its lines: make one CronJob for each line.".to_owned(),
+        None => format!(" Put its own times in the place of {SOME_TIME}."),
+    };
+    format!("The image needs curl.{times} {STOPPED}")
 }
 
 fn kubernetes(url: &str, job: &Job<'_>) -> String {
     let name: String = job.slug.as_str().replace('_', "-").chars().take(CRON_JOB_MAX).collect();
     let name = name.trim_matches('-');
-    // It knows Sunday as 0 only.
-    let day_7 = |line: &&str| line.rsplit(' ').next().is_some_and(|days| days.contains('7'));
-    let line = lines(job).and_then(|lines| lines.first().copied()).filter(|line| !day_7(line));
     let zone = job.timezone.unwrap_or("UTC");
     let zone = if zone == "UTC" { "Etc/UTC" } else { zone };
-    let line = line.unwrap_or(SOME_TIME);
+    let line = kubernetes_lines(job).and_then(|lines| lines.first().copied()).unwrap_or(SOME_TIME);
     format!(
         r#"apiVersion: batch/v1
 kind: CronJob
@@ -282,11 +303,13 @@ spec:
               command: ["/bin/sh", "-c"]
               args:
                 - |
-                  {CURL} "$PING/start"
-                  backup.sh
-                  code=$?
-                  {CURL} "$PING/$code"
-                  exit $code
+                  end() {{ {END} "$PING/$1"; exit "$1"; }}
+                  trap 'end 143' TERM
+                  {START} "$PING/start"
+                  backup.sh &
+                  trap 'kill $!; wait $!; end 143' TERM
+                  wait $!
+                  end $?
 "#
     )
 }
@@ -297,13 +320,16 @@ PING = "URL"
 
 def ping(end, text=""):
     body = text.encode(errors="replace")[-10000:] or None
+    limit, timeout = (10, 5) if end == "start" else (60, 10)
+    began = time.monotonic()
     for pause in (1, 2, 4, 8, 16, None):
         try:
-            urllib.request.urlopen(f"{PING}/{end}", data=body, timeout=10).close()
+            urllib.request.urlopen(f"{PING}/{end}", data=body, timeout=timeout).close()
             return
         except Exception as error:  # a watcher that is away must not fail the job
             late = isinstance(getattr(error, "reason", error), TimeoutError)
-            if pause is None or not (late or getattr(error, "code", 0) >= 500):
+            over = pause is None or time.monotonic() - began + pause > limit
+            if over or not (late or getattr(error, "code", 0) >= 500):
                 print(f"overdue: {error}", file=sys.stderr)
                 return
         time.sleep(pause)
@@ -329,14 +355,21 @@ with watched():
 const POWERSHELL: &str = r#"$ping = 'URL'
 
 function Send-Ping([string] $End) {
+    # The start must not hold the job up: only what overdue answers is tried again, and not for long.
+    $start = $End -eq 'start'
+    $limit = if ($start) { 10 } else { 60 }
+    $timeout = if ($start) { 5 } else { 10 }
+    $began = Get-Date
     foreach ($pause in 1, 2, 4, 8, 16, 0) {
         try {
-            $null = Invoke-WebRequest -UseBasicParsing -Uri "$ping/$End" -TimeoutSec 10 -ErrorAction Stop
+            $null = Invoke-WebRequest -UseBasicParsing -Uri "$ping/$End" -TimeoutSec $timeout -ErrorAction Stop
             return
         } catch {
             # A watcher that is away must not fail the job; what it refuses is not tried again.
             $answer = $_.Exception.Response
-            if ($pause -eq 0 -or ($null -ne $answer -and [int] $answer.StatusCode -lt 500)) {
+            $again = if ($null -ne $answer) { [int] $answer.StatusCode -ge 500 } else { -not $start }
+            $over = $pause -eq 0 -or ((Get-Date) - $began).TotalSeconds + $pause -gt $limit
+            if ($over -or -not $again) {
                 Write-Warning "overdue: $($_.Exception.Message)" -WarningAction Continue
                 return
             }
@@ -408,6 +441,56 @@ mod tests {
         let job = text(&snippets("http://h/ping/x", &job), "kubernetes");
         let name = job.split("name: \"").nth(1).unwrap().split('"').next().unwrap();
         assert!(name.len() <= CRON_JOB_MAX && !name.ends_with('-'), "{name}");
+    }
+
+    #[test]
+    fn kubernetes_is_said_which_times_are_not_its_own_and_that_a_line_makes_one_job() {
+        let note = |expressions: &[&str]| {
+            let all = cron_of(expressions, None);
+            all.iter().find(|snippet| snippet.id == "kubernetes").unwrap().note.clone()
+        };
+        let own = "Put its own times in the place of 30 2 * * *.";
+        for expressions in [&[][..], &["0 0 L * *"], &["0 0 * * 7"], &["0 1 * * *", "0 2 * * 7"]] {
+            assert!(note(expressions).contains(own), "{expressions:?}");
+        }
+        for (expressions, several) in [(&["0 1 * * *"][..], false), (&["0 1 * * *", "0 2 * * 6"], true)] {
+            let note = note(expressions);
+            assert!(!note.contains(own), "{note}");
+            assert_eq!(note.contains("one CronJob for each line"), several, "{note}");
+        }
+    }
+
+    /// Seconds that a curl of this line may take against one that takes connections and never answers.
+    fn longest(line: &str) -> u64 {
+        let number = |flag: &str| {
+            let rest = line.split(flag).nth(1)?;
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u64>().ok()
+        };
+        let attempt = number("-m ").expect(line);
+        let (retries, most) =
+            (number("--retry ").unwrap_or(0), number("--retry-max-time ").unwrap_or(u64::MAX));
+        let mut all = attempt;
+        for pause in (0..retries).map(|n| 1 << n) {
+            if all + pause > most {
+                break;
+            }
+            all += pause + attempt;
+        }
+        all
+    }
+
+    #[test]
+    fn a_watcher_that_never_answers_holds_no_job_up_for_long() {
+        assert_eq!(longest("curl -m 10 --retry 5"), 91, "it counts right");
+        let mut found = 0;
+        for Snippet { id, text, .. } in cron_of(&[], None) {
+            for part in text.split([';', '\n', '|']).filter(|part| part.contains("-m ")) {
+                let start = part.contains("/start") || part.contains("start -m");
+                assert!(longest(part) <= if start { 12 } else { 70 }, "{id}: {part}");
+                found += 1;
+            }
+        }
+        assert_eq!(found, 12, "each start and each end");
     }
 
     #[test]

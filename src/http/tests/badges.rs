@@ -191,6 +191,33 @@ async fn badges_are_for_everybody_and_their_addresses_for_those_who_may_read() {
 }
 
 #[tokio::test]
+async fn since_when_something_is_up_is_told_only_where_it_is_known() {
+    let house = House::with(1024, pages);
+    let uuid = make(&house, "aa-slug", r#"["db"]"#).await;
+    let since = async || {
+        let page = house.desk.ask(|view| view.public("db", None, 9)).await.unwrap();
+        (page.items[0].status.word(), page.items[0].since.map(|at| at.as_millis() - NOON))
+    };
+    assert_eq!(since().await, ("new", Some(0)));
+    for (after, suffix, shown) in [
+        (1_000, "", ("up", None)),
+        (2_000, "/3", ("down", Some(2_000))),
+        (3_000, "", ("up", Some(3_000))),
+        (4_000, "", ("up", Some(3_000))),
+    ] {
+        house.desk.set_clock(NOON + after);
+        ping(&house, &uuid, suffix).await;
+        assert_eq!(since().await, shown, "{after}");
+    }
+    for (after, what, shown) in [(5_000, "pause", ("paused", None)), (6_000, "resume", ("up", None))] {
+        house.desk.set_clock(NOON + after);
+        let answer = house.post_json(&format!("{LIST}/aa-slug/{what}"), "{}").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(since().await, shown, "{what}");
+    }
+}
+
+#[tokio::test]
 async fn a_status_page_shows_names_and_how_they_stand_and_nothing_else() {
     let house = House::with(1024, pages);
     let (a, b) =
@@ -210,7 +237,7 @@ async fn a_status_page_shows_names_and_how_they_stand_and_nothing_else() {
         "the worst first"
     );
     assert!(html.contains("down</span> <small>since 2026-11-22 12:58 UTC"), "{html}");
-    assert!(html.contains("up</span> <small>since 2026-11-22 12:00 UTC"), "{html}");
+    assert!(html.contains("up</span></span>"), "it was new until a moment that is not kept: {html}");
     assert!(html.contains("the last 90 days: 1 good, 0 with a problem"), "{html}");
     assert!(html.contains("the last 90 days: 0 good, 1 with a problem"), "{html}");
     let unnamed = html.replace("Name of aa-slug", "").replace("Name of bb-slug", "");

@@ -4,6 +4,7 @@ use super::*;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::machine::news::What;
 use crate::model::ping::{Method, PingKind};
 
 /// A reader of the stream: what it was told, an event at a time.
@@ -13,6 +14,8 @@ pub(super) struct Reader {
     /// What came and was not read yet, without the chunks' sizes.
     text: String,
     raw: Vec<u8>,
+    /// How many chunks came.
+    pub(super) pieces: usize,
     ended: bool,
 }
 
@@ -34,8 +37,14 @@ impl Reader {
         let lines = lines.concat();
         let request = format!("GET /api/v1/events{query} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut reader =
-            Self { stream, head: String::new(), text: String::new(), raw: Vec::new(), ended: false };
+        let mut reader = Self {
+            stream,
+            head: String::new(),
+            text: String::new(),
+            raw: Vec::new(),
+            pieces: 0,
+            ended: false,
+        };
         while !reader.raw.windows(4).any(|four| four == b"\r\n\r\n") {
             assert!(reader.fill().await, "no head");
         }
@@ -59,6 +68,7 @@ impl Reader {
             self.text.push_str(std::str::from_utf8(&self.raw[line + 2..line + 2 + size]).unwrap());
             self.raw.drain(..line + 2 + size + 2);
             self.ended |= size == 0;
+            self.pieces += 1;
         }
     }
 
@@ -219,19 +229,22 @@ async fn a_reader_of_one_heartbeat_is_told_of_that_and_of_the_daemon() {
     let by_uuid = Reader::open(&house, &format!("?heartbeat={}", uuid_of("rotate")), &[]).await;
     house.ping_of("backup", "").await;
     house.ping_of("rotate", "").await;
-    for mut reader in [by_slug, by_uuid] {
+    let mut readers = [by_slug, by_uuid];
+    for reader in &mut readers {
         reader.expect("hello").await;
         assert_eq!(reader.expect("ping").await.data["heartbeat"], "rotate");
-        house
-            .config
-            .send_modify(|config| (config.ok, config.problems) = (false, vec!["a problem".to_owned()]));
+    }
+    house.config.send_modify(|config| (config.ok, config.problems) = (false, vec!["a problem".to_owned()]));
+    for reader in &mut readers {
         let config = reader.expect("config").await;
         assert_eq!(
             (config.id, &config.data["ok"], &config.data["problems"]),
             (None, &false.into(), &1.into())
         );
         assert!(!config.data.to_string().contains("a problem"));
-        house.desk.0.journal.send_replace(JournalHealth { error: Some("the disk is full".to_owned()) });
+    }
+    house.desk.0.journal.send_replace(JournalHealth { error: Some("the disk is full".to_owned()) });
+    for reader in &mut readers {
         let journal = reader.expect("journal").await;
         assert_eq!((journal.id, &journal.data["ok"]), (None, &false.into()));
     }
@@ -252,6 +265,39 @@ async fn a_reader_of_one_heartbeat_is_told_how_far_the_others_are() {
     );
     house.desk.ping_of("rotate");
     assert_eq!(reader.expect("ping").await.id, Some(1_101));
+}
+
+#[tokio::test]
+async fn a_reader_that_comes_back_after_a_rename_is_told_what_was_before_it() {
+    let house = House::open();
+    let rename = |from: &str, to| news(&house, to, What::Renamed { from: Slug::new(from).unwrap() });
+    house.desk.ping_of("rotate");
+    rename("rotate", "other");
+    news(&house, "other", What::Removed {});
+    house.desk.ping_of("backup");
+    rename("other", "backup");
+    news(&house, "backup", What::Resumed {});
+    let mut reader = Reader::open(&house, "?heartbeat=backup", &[("Last-Event-ID", "100")]).await;
+    reader.expect("hello").await;
+    for (word, slug) in [
+        ("ping", "rotate"),
+        ("heartbeat.renamed", "other"),
+        ("heartbeat.removed", "other"),
+        ("heartbeat.renamed", "backup"),
+        ("heartbeat.resumed", "backup"),
+    ] {
+        assert_eq!(reader.expect(word).await.data["heartbeat"], slug);
+    }
+    house.desk.ping_of("backup");
+    assert_eq!(reader.expect("ping").await.data["heartbeat"], "backup");
+}
+
+/// Tells news of a heartbeat as if they had come true.
+fn news(house: &House, slug: &str, what: What) {
+    let (last, feed) = &mut *house.desk.0.feed.lock().unwrap();
+    *last = last.plus(1);
+    let (at, heartbeat) = (Timestamp::from_millis(NOON), Some(Slug::new(slug).unwrap()));
+    feed.tell(News { seq: *last, last: true, at, heartbeat, what }, true);
 }
 
 #[tokio::test]

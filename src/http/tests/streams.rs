@@ -18,10 +18,15 @@ async fn narrow(house: &House) -> TcpStream {
     soon(socket.connect(house.address)).await.unwrap()
 }
 
-/// Lets more happen than a reader that reads nothing can hold, with pings answered meanwhile.
-async fn flood(house: &House) {
+/// Lets more happen than a reader that reads nothing can hold, with pings answered meanwhile. A reader that reads is
+/// let come along: how quick the machine is decides nothing.
+async fn flood(house: &House, read: Option<watch::Receiver<u64>>) {
+    let mut read = read;
     for n in 0..FLOOD {
         house.desk.ping_of("rotate");
+        if let Some(read) = read.as_mut().filter(|_| n % 1_000 == 0) {
+            soon(read.wait_for(|read| *read >= 100 + n as u64)).await.unwrap();
+        }
         if n % 50 == 0 {
             tokio::task::yield_now().await;
         }
@@ -38,15 +43,17 @@ async fn a_slow_reader_is_told_that_it_lost_something_and_nobody_waits_for_it() 
     let house = House::open();
     let mut slow = Reader::on(narrow(&house).await, "", &[]).await;
     let mut quick = Reader::open(&house, "", &[]).await;
+    let (tell, read) = watch::channel(100);
     let watching = tokio::spawn(async move {
         let mut last = quick.expect("hello").await.id.unwrap();
         while last < 100 + FLOOD as u64 {
             let ping = quick.expect("ping").await;
             assert_eq!(ping.id, Some(last + 1), "the quick one misses nothing");
             last += 1;
+            tell.send_replace(last);
         }
     });
-    flood(&house).await;
+    flood(&house, Some(read)).await;
     watching.await.unwrap();
     let mut last = slow.expect("hello").await.id.unwrap();
     let farewell = loop {
@@ -68,7 +75,7 @@ async fn a_slow_reader_is_told_that_it_lost_something_and_nobody_waits_for_it() 
 async fn a_stop_ends_every_stream_and_waits_for_no_reader() {
     let mut house = House::open();
     let _stalled = Reader::on(narrow(&house).await, "", &[]).await;
-    flood(&house).await;
+    flood(&house, None).await;
     let mut reader = Reader::open(&house, "", &[]).await;
     reader.expect("hello").await;
     let began = Instant::now();
@@ -173,4 +180,44 @@ async fn a_stopped_engine_ends_the_streams() {
     reader.expect("hello").await;
     house.desk.0.feed.lock().unwrap().1 = Feed::new(RECOVERED);
     assert_eq!(reader.next().await, None);
+}
+
+#[tokio::test]
+async fn a_busy_time_is_told_in_few_pieces_and_what_comes_after_a_quiet_one_at_once() {
+    let house = House::open();
+    let mut reader = Reader::open(&house, "", &[]).await;
+    reader.expect("hello").await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let (began, before) = (Instant::now(), reader.pieces);
+    house.desk.ping_of("rotate");
+    reader.expect("ping").await;
+    assert!(began.elapsed() < Duration::from_millis(50), "a lone one does not wait: {:?}", began.elapsed());
+    for _ in 0..300 {
+        house.desk.ping_of("rotate");
+    }
+    for n in 0..300 {
+        assert_eq!(reader.expect("ping").await.id, Some(102 + n));
+    }
+    assert_eq!(reader.pieces, before + 2, "300 in one piece");
+    assert!(began.elapsed() >= Duration::from_millis(50), "after a rest: {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_session_that_opened_it() {
+    let key = ApiKey { name: "page".to_owned(), hash: Sha256::digest("a key").into(), role: Role::Read };
+    let house = House::with(1_024, |settings| settings.api_keys = vec![key.clone()]);
+    let server_key = house.settings.borrow().server_key;
+    let session = crate::http::session::open(&server_key, &key, house.desk.now());
+    let cookie = format!("overdue_session={session}");
+    let mut reader = Reader::open(&house, "", &[("Cookie", &cookie)]).await;
+    reader.expect("hello").await;
+    let ends = NOON + crate::http::session::LIFE.as_millis();
+    tokio::time::pause();
+    house.desk.set_clock(ends - 1);
+    assert_eq!(reader.block().await.unwrap(), ":", "it lasts still");
+    house.desk.set_clock(ends);
+    let began = Instant::now();
+    assert_eq!(reader.block().await, None);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }

@@ -6,6 +6,7 @@ use crate::machine::days::{DAYS, date_of};
 use crate::machine::view::{Page, View, gather, weight};
 use crate::model::heartbeat::Status;
 use crate::model::id::Slug;
+use crate::model::incident::Reason;
 use crate::model::time::Timestamp;
 
 /// Heartbeats of one question at the most: the days of each are unpacked.
@@ -53,11 +54,16 @@ impl View<'_> {
     fn show_public(&self, beat: &Beat) -> PublicView {
         let beat = &*beat.gone_along(self.machine.state.core.hearing.stepped());
         let status = beat.status(self.now);
-        let recovered = || beat.history.as_ref()?.incidents.back()?.resolved_at;
+        // Since the last recovery, unless it was paused or away after that. When it came to be well otherwise is not kept.
+        let recovered = || {
+            let last = beat.history.as_ref()?.incidents.back()?;
+            let at = last.resolved_at.filter(|_| last.reason == Some(Reason::Ping))?;
+            Some(at).filter(|at| *at >= beat.counted_from)
+        };
         let since = match status {
             Status::Down => beat.incident.as_ref().map(|incident| incident.opened_at),
             Status::Late => beat.due,
-            Status::Up => Some(recovered().map_or(beat.created_at, |at| at.max(beat.created_at))),
+            Status::Up => recovered(),
             Status::New => Some(beat.created_at),
             Status::Paused => None,
         };
