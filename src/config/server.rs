@@ -191,6 +191,13 @@ fn default_base_url(listen: &[Listen]) -> String {
 fn base_url(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<String> {
     let text = item.str(reader)?;
     match parse_url(text) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            item.problem(
+                reader,
+                "base_url must not have a name or password: it stands in alerts and ping URLs for all to see",
+            );
+            None
+        }
         Ok(url) if url.query().is_none() && url.fragment().is_none() => {
             Some(text.trim_end_matches('/').to_owned())
         }

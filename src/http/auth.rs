@@ -52,7 +52,8 @@ pub(crate) fn decide(settings: &HttpSettings, facts: Facts<'_>, now: Timestamp) 
         return Ok(Role::Write);
     }
     let Some(key) = presented(facts.headers) else {
-        let session = session::find(&settings.server_key, &settings.api_keys, facts.headers, now);
+        let session =
+            session::find(&settings.base_url, &settings.server_key, &settings.api_keys, facts.headers, now);
         let session = session.ok_or_else(|| {
             unauthorized(
                 "This needs an API key: send it as \"Authorization: Bearer KEY\" or \"X-Api-Key: KEY\".",
@@ -123,7 +124,8 @@ pub(crate) fn visitor(settings: &HttpSettings, facts: Facts<'_>, now: Timestamp)
     if body::announced(facts.headers) && !is_form(facts.headers) {
         return Err(forbidden("The page takes only its own forms.").into());
     }
-    let find = || session::find(&settings.server_key, &settings.api_keys, facts.headers, now);
+    let find =
+        || session::find(&settings.base_url, &settings.server_key, &settings.api_keys, facts.headers, now);
     let (role, session) = match presented(facts.headers) {
         _ if settings.api_keys.is_empty() => (keyless(settings, facts).map(|()| Role::Write)?, None),
         Some(key) => (by_key(settings, key)?, None),

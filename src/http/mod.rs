@@ -40,6 +40,7 @@ use warp::Filter;
 
 use crate::config::ApiKey;
 use crate::http::badge::{Lately, Shown};
+use crate::http::page::knocks::Knocks;
 use crate::http::seam::Engine;
 use crate::http::serve::Listener;
 use crate::http::streams::Streams;
@@ -138,6 +139,8 @@ pub struct Door<E> {
     /// Badges and status pages of the last moment.
     badges: Lately<Shown>,
     pages: Lately<bytes::Bytes>,
+    /// Sign-ins that failed.
+    knocks: Knocks,
 }
 
 impl<E: Engine> Door<E> {
@@ -150,7 +153,19 @@ impl<E: Engine> Door<E> {
         let opened = std::time::Instant::now();
         let (connections, pending) = (AtomicUsize::new(0), watch::Sender::new(()));
         let (badges, pages, streams) = (Lately::default(), Lately::default(), Streams::new());
-        Arc::new(Self { engine, settings, config, opened, connections, pending, streams, badges, pages })
+        let knocks = Knocks::default();
+        Arc::new(Self {
+            engine,
+            settings,
+            config,
+            opened,
+            connections,
+            pending,
+            streams,
+            badges,
+            pages,
+            knocks,
+        })
     }
 
     fn settings(&self) -> Arc<HttpSettings> {
@@ -196,6 +211,8 @@ fn routes<E: Engine>(
         .unify()
         .or(status::routes(Arc::clone(door)))
         .unify()
+        .or(page::elsewhere::routes(Arc::clone(door)))
+        .unify()
         .recover(rejection::recover)
         .unify()
 }
@@ -212,7 +229,7 @@ impl HttpSettings {
             body_limit: 10_000,
             metrics_heartbeats: 1_000,
             api_keys: Vec::new(),
-            channels: [ChannelName::new("ops")].into(),
+            channels: [ChannelName::new("ops"), ChannelName::new(ChannelName::LOG)].into(),
             zones: Zones::bundled(),
             timezones: TimeZoneData { release: "2025b".to_owned(), from: TimeZoneOrigin::Bundled },
             shown: "[server]\n".into(),

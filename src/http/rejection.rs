@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_FRAME_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -66,6 +66,14 @@ impl Failure {
     pub(crate) fn into_response(self) -> Response {
         let error = ErrorDetail { code: self.code, message: self.message, field: self.field };
         let mut response = json_response(self.status, &ErrorBody { error });
+        // A browser may have asked for it, and shows it.
+        for (name, value) in [
+            (X_FRAME_OPTIONS, "DENY"),
+            (REFERRER_POLICY, "no-referrer"),
+            (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        ] {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }

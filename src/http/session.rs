@@ -7,13 +7,13 @@ use std::fmt::Write as _;
 use hmac::{Hmac, Mac};
 use http::HeaderMap;
 use http::header::COOKIE;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::config::{ApiKey, Role};
 use crate::model::time::{Span, Timestamp};
 
-/// The name of the cookie.
+/// How the name of the cookie begins.
 const NAME: &str = "overdue_session";
 /// How long a session lasts.
 pub(crate) const LIFE: Span = Span::from_secs(30 * 86_400);
@@ -28,6 +28,19 @@ pub(crate) struct Session {
     pub role: Role,
     /// The cookie's value. A secret for as long as it lasts.
     pub value: String,
+}
+
+/// The name of the cookie: another for each daemon of a host, so that none signs people out of another. A cookie is
+/// of a host, whatever the port.
+pub(crate) fn name(base_url: &str) -> String {
+    format!("{NAME}_{}", hex(&Sha256::digest(base_url)[..4]))
+}
+
+/// The path that the page is under.
+fn path(base_url: &str) -> String {
+    let path = url::Url::parse(base_url).map(|url| format!("{}/", url.path().trim_end_matches('/')));
+    // What ends a cookie's path stands in few addresses; the cookie is then sent to all of the host.
+    path.ok().filter(|path| !path.contains(';')).unwrap_or_else(|| "/".to_owned())
 }
 
 /// The code of a message under a key that serves one purpose only.
@@ -50,12 +63,13 @@ pub(crate) fn open(server_key: &[u8; 32], key: &ApiKey, now: Timestamp) -> Strin
 
 /// The session that the cookies open, if the key that it was opened by is still in the config with its role.
 pub(crate) fn find(
+    base_url: &str,
     server_key: &[u8; 32],
     keys: &[ApiKey],
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Option<Session> {
-    cookies(headers).take(COOKIES).find_map(|value| {
+    cookies(headers, &name(base_url)).take(COOKIES).find_map(|value| {
         let (expires, code) = value.split_once('.')?;
         let digits = (1..=15).contains(&expires.len()) && expires.bytes().all(|c| c.is_ascii_digit());
         let until = expires.parse::<i64>().ok().filter(|_| digits)?;
@@ -72,7 +86,8 @@ pub(crate) fn find(
 pub(crate) fn set_cookie(value: &str, base_url: &str) -> String {
     let seconds = if value.is_empty() { 0 } else { LIFE.as_secs() };
     let secure = if base_url.starts_with("https://") { "; Secure" } else { "" };
-    format!("{NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+    let (name, path) = (name(base_url), path(base_url));
+    format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 
 /// The token that the daemon's own forms carry, and no form of another site can: it belongs to one session,
@@ -89,10 +104,10 @@ fn session_code(server_key: &[u8; 32], key: &ApiKey, expires: &str) -> String {
 
 /// The values of our cookie, in the order in which they came. Those of other programs on this host may hold any
 /// byte.
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+fn cookies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
     let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|&c| c == b';'));
     pairs.filter_map(|pair| {
-        let value = pair.trim_ascii().strip_prefix(NAME.as_bytes())?.strip_prefix(b"=")?;
+        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
         std::str::from_utf8(value).ok()
     })
 }

@@ -181,6 +181,21 @@ fn without_keys_the_api_is_closed_when_it_can_be_reached_from_elsewhere_and_ping
 }
 
 #[test]
+fn a_sign_in_that_fails_is_in_the_log_with_its_address_and_without_its_key() {
+    let proxies = "[server]\ntrusted_proxies = [\"127.0.0.1/32\"]\n";
+    let daemon = Daemon::start(&format!("{HEARTBEAT}{proxies}{KEYS}"));
+    let headers =
+        [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", "198.51.100.7")];
+    let answer = daemon.request("POST", "/login", &headers, b"key=a-key-of-nobody-here");
+    assert_eq!(answer.status, 401);
+    let told = "a sign-in to the page failed from 198.51.100.7";
+    wait_until(LIMIT, "the log tells it", || {
+        daemon.stderr().lines().any(|line| line.contains("WARN") && line.contains(told))
+    });
+    assert!(!daemon.stderr().contains("a-key-of-nobody-here"));
+}
+
+#[test]
 fn no_secret_is_ever_in_the_log() {
     let receiver = Receiver::start();
     receiver.reply(Reply::Status(500));

@@ -49,6 +49,8 @@ fn the_config_is_shown_without_any_secret_and_says_what_a_reload_did() {
     wait_until(LIMIT, "what waits is named", || {
         page().contains("<li><code>server.max_connections</code></li>")
     });
+    let beside = "not in force before a restart: <code>server.max_connections</code>.";
+    assert!(page().contains(beside), "{}", page());
     // A further change does not make it forget that.
     home.configure(&CONFIG.replace("[server]", "[server]\nmax_connections = 7").replace("2h", "4h"));
     wait_until(LIMIT, "the newest config is shown", || page().contains("retry_for = &#34;4h&#34;\n"));

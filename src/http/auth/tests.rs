@@ -239,7 +239,7 @@ const LINK: [(&str, &str); 4] = [
 
 fn cookie(settings: &HttpSettings, key: usize) -> (&'static str, String) {
     let value = session::open(&settings.server_key, &settings.api_keys[key], NOW);
-    ("cookie", format!("overdue_session={value}"))
+    ("cookie", format!("{}={value}", session::name(&settings.base_url)))
 }
 
 fn come(settings: &HttpSettings, method: &Method, list: &[(&str, &str)]) -> Result<(Role, bool), u16> {

@@ -18,7 +18,7 @@ pub(super) enum Address {
     Heartbeat(String),
     /// Where something is done by a form.
     Act(Act),
-    /// The same as another address, with a slash too many: where that leads, seen from there.
+    /// The same as another address, with a slash too many: the way from there to the first page, and to the other.
     Slashed(&'static str, String),
     /// A style sheet, a script, an icon.
     Asset(String),
@@ -51,9 +51,12 @@ impl Address {
             // Browsers ask for the second where no page says otherwise.
             ["favicon.svg" | "favicon.ico"] => Self::Asset("favicon.svg".to_owned()),
             ["assets", name] => Self::Asset(name.to_owned()),
-            ["heartbeats", ""] => Self::Slashed("../", String::new()),
+            ["heartbeats", ""] => Self::Slashed("../", "../".to_owned()),
+            [one @ ("incidents" | "deliveries" | "config" | "login"), ""] => {
+                Self::Slashed("../", format!("../{one}"))
+            }
             ["heartbeats", name] => Self::Heartbeat(named(name)?),
-            ["heartbeats", name, ""] => Self::Slashed("../", name.to_owned()),
+            ["heartbeats", name, ""] => Self::Slashed("../../", format!("../{name}")),
             ["heartbeats", name, "pause"] => Self::Act(Act::Pause(named(name)?)),
             ["heartbeats", name, "resume"] => Self::Act(Act::Resume(named(name)?)),
             ["channels", name, "test"] => Self::Act(Act::Test(named(name)?)),
@@ -67,7 +70,8 @@ impl Address {
         match self {
             Self::Home | Self::Incidents | Self::Deliveries | Self::Config => "./",
             Self::Asset(_) | Self::Heartbeat(_) => "../",
-            Self::Act(_) | Self::Slashed(..) => "../../",
+            Self::Act(_) => "../../",
+            Self::Slashed(root, _) => root,
         }
     }
 
@@ -101,13 +105,18 @@ mod tests {
             ("/assets/page.css", Address::Asset("page.css".to_owned())),
             ("/heartbeats/backup", Address::Heartbeat(name())),
             ("/heartbeats/b%61ckup", Address::Heartbeat(name())),
-            ("/heartbeats/backup/", Address::Slashed("../", name())),
-            ("/heartbeats/", Address::Slashed("../", String::new())),
+            ("/heartbeats/backup/", Address::Slashed("../../", "../backup".to_owned())),
+            ("/heartbeats/", Address::Slashed("../", "../".to_owned())),
+            ("/incidents/", Address::Slashed("../", "../incidents".to_owned())),
+            ("/deliveries/", Address::Slashed("../", "../deliveries".to_owned())),
+            ("/config/", Address::Slashed("../", "../config".to_owned())),
             ("/heartbeats/backup/pause", Address::Act(Act::Pause(name()))),
             ("/heartbeats/backup/resume", Address::Act(Act::Resume(name()))),
             ("/channels/my%20ops/test", Address::Act(Act::Test("my ops".to_owned()))),
             ("/deliveries/7/retry", Address::Act(Act::Retry("7".to_owned()))),
         ] {
+            let here = url::Url::parse(&format!("http://localhost/under{path}")).unwrap();
+            assert_eq!(here.join(place.root()).unwrap().path(), "/under/", "{path}");
             assert_eq!(Address::parse(path), Some(place), "{path}");
         }
         for elsewhere in [

@@ -90,10 +90,13 @@ impl Deliveries {
 
     /// Whether whoever looks may try this one once more.
     fn may_retry(&self, item: &Item) -> bool {
-        self.frame.may_write()
-            && item.delivery.status != DeliveryStatus::Delivered
-            && self.channels.contains(&item.delivery.channel)
+        may_retry(&self.frame, &self.channels, &item.delivery)
     }
+}
+
+/// Whether whoever looks may try a delivery once more: one to a channel that has left the config goes nowhere.
+pub(super) fn may_retry(frame: &Frame, channels: &BTreeSet<ChannelName>, delivery: &DeliveryView) -> bool {
+    frame.may_write() && delivery.status != DeliveryStatus::Delivered && channels.contains(&delivery.channel)
 }
 
 impl Item {

@@ -7,10 +7,13 @@ use crate::http::auth::Visitor;
 use crate::http::page::assets::VERSION;
 use crate::http::page::times::{Told, exact, next, past};
 use crate::http::seam::Engine;
-use crate::model::time::Timestamp;
+use crate::model::time::{Span, Timestamp};
 
 /// Problems of the config that are named above a page; the rest is on the config's.
 const PROBLEMS: usize = 3;
+
+/// For how long it is told everywhere that an alert was given up.
+const GIVEN_UP_FOR: Span = Span::from_secs(86_400);
 
 /// Which entry of the navigation is shown as the one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub(super) struct Frame {
     pub(super) here: Here,
     /// Incidents that are open; `None` for those who may not know.
     pub(super) open: Option<usize>,
+    /// Alerts that were given up in the last 24 hours.
+    pub(super) given_up: usize,
     /// The daemon's clock.
     pub(super) now: Timestamp,
     /// Who looks; `None` when nobody is known.
@@ -59,7 +64,10 @@ impl Frame {
         (root, here): (&'static str, Here),
         title: impl Into<String>,
     ) -> Result<Self, Refused> {
-        let open = door.engine.ask(|view| view.open_incidents()).await?;
+        let now = door.engine.now();
+        let since = now - GIVEN_UP_FOR;
+        let (open, given_up) =
+            door.engine.ask(move |view| (view.open_incidents(), view.given_up_after(since))).await?;
         let mut troubles = Vec::new();
         if let Some(error) = &door.engine.journal().borrow().error {
             troubles.push(format!(
@@ -82,7 +90,8 @@ impl Frame {
             root,
             here,
             open: Some(open),
-            now: door.engine.now(),
+            given_up,
+            now,
             visitor: Some(visitor),
             troubles,
         })
@@ -95,6 +104,7 @@ impl Frame {
             root,
             here: Here::Nowhere,
             open: None,
+            given_up: 0,
             now: door.engine.now(),
             visitor: None,
             troubles: Vec::new(),

@@ -8,7 +8,7 @@ use crate::engine::handle::Refused;
 use crate::http::Door;
 use crate::http::auth::Visitor;
 use crate::http::page::frame::{Frame, Here};
-use crate::http::page::query::{ListQuery, ROWS};
+use crate::http::page::query::{ListQuery, PAGES, ROWS};
 use crate::http::page::strip::{RUNS, Strip};
 use crate::http::page::times::{Told, lasted, next, past};
 use crate::http::page::written;
@@ -21,6 +21,9 @@ use crate::model::time::Timestamp;
 
 /// Open incidents that stand first; the rest is a page away.
 const INCIDENTS: usize = 10;
+
+/// Rows that are asked for at a time: all kept runs of each are looked at, and those who ping are heard between.
+const TILES: usize = 10;
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -42,7 +45,8 @@ struct Group {
 
 struct Heading {
     name: Option<String>,
-    count: GroupCount,
+    /// Groups without end are not all counted.
+    count: Option<GroupCount>,
 }
 
 /// A row.
@@ -65,13 +69,18 @@ pub(super) async fn answer<E: Engine>(
     let rows: Vec<Row> = survey.first_rows(&wanted).into_iter().skip(query.page * ROWS).collect();
     let slugs: Vec<Slug> = rows.iter().map(|row| row.slug.clone()).collect();
     let first_page = query.page == 0 && !query.filters();
-    let (incidents, tiles) = door
+    let incidents = door
         .engine
         .ask(move |view| {
             let open = if first_page { view.down(INCIDENTS) } else { Vec::new() };
-            (view.tiles(&open, 0), view.tiles(&slugs, RUNS))
+            view.tiles(&open, 0)
         })
         .await?;
+    let mut tiles = Vec::with_capacity(slugs.len());
+    for some in slugs.chunks(TILES) {
+        let some = some.to_vec();
+        tiles.extend(door.engine.ask(move |view| view.tiles(&some, RUNS)).await?);
+    }
     let frame = Frame::of(door, visitor, ("./", Here::Heartbeats), "Heartbeats").await?;
     let shown = rows.len();
     written(move || {
@@ -115,10 +124,8 @@ fn grouped(
         else {
             continue;
         };
-        let heading = grouping.map(|_| Heading {
-            count: survey.groups.get(&row.group).copied().unwrap_or_default(),
-            name: row.group,
-        });
+        let heading =
+            grouping.map(|_| Heading { count: survey.groups.get(&row.group).copied(), name: row.group });
         let name = |heading: &Option<Heading>| heading.as_ref().map(|heading| heading.name.clone());
         let same = groups.last().is_some_and(|group| name(&group.heading) == name(&heading));
         if !same {
@@ -144,9 +151,20 @@ impl Home {
         ("Took", "took", Order::Duration),
     ];
 
-    /// How many pages there are, one at least.
+    /// How many pages can be shown, one at least.
     fn pages(&self) -> usize {
-        self.survey.total.div_ceil(ROWS).max(1)
+        self.survey.total.div_ceil(ROWS).clamp(1, PAGES)
+    }
+
+    /// How many pages there are, in words.
+    fn pages_told(&self) -> String {
+        let more = if self.survey.total > PAGES * ROWS { "more than " } else { "" };
+        format!("{more}{}", self.pages())
+    }
+
+    /// Whether this is the last page that can be shown, and not the last that there is.
+    fn ends_early(&self) -> bool {
+        self.query.page + 1 == PAGES && self.survey.total > PAGES * ROWS
     }
 
     /// The statuses that there are to choose from, with their numbers.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use askama::Template;
 use bytes::Buf;
 use futures_util::Stream;
-use http::header::{ACCEPT, LOCATION, SET_COOKIE};
+use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
@@ -16,8 +17,10 @@ use crate::http::Door;
 use crate::http::auth::{Facts, Turned, key_of, reads, refuse_other_sites, visitor};
 use crate::http::form::Form;
 use crate::http::listen::{AbsoluteForm, Peer};
+use crate::http::origin::origin;
+use crate::http::page::elsewhere::wants_page;
 use crate::http::page::frame::Frame;
-use crate::http::page::{dressed, page};
+use crate::http::page::{dressed, page, refusal};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::http::session;
@@ -42,6 +45,11 @@ pub(crate) fn routes<E: Engine>(
     login
         .or(logout)
         .unify()
+        .and(warp::path::full())
+        .and_then(|login, path: FullPath| async move {
+            // From behind a slash the form and its links would lead astray.
+            if path.as_str().ends_with('/') { Err(warp::reject::not_found()) } else { Ok(login) }
+        })
         .and(warp::method())
         .and(warp::query::<Vec<(String, String)>>())
         .and(warp::header::headers_cloned())
@@ -60,7 +68,12 @@ pub(crate) fn routes<E: Engine>(
                     (true, _) => Err(Failure::method("GET, HEAD, POST")),
                     (false, _) => Err(Failure::method("POST")),
                 };
-                Ok::<_, Rejection>(answered?)
+                Ok::<_, Rejection>(answered.unwrap_or_else(|failure| {
+                    if wants_page(&head.headers) {
+                        return refusal(&door, "./", &failure);
+                    }
+                    failure.into_response()
+                }))
             }
         })
 }
@@ -71,10 +84,10 @@ pub(crate) fn turned_away(turned: Turned, facts: Facts<'_>, path: &str) -> Resul
     match turned {
         Turned::Failure(failure) => Err(failure),
         Turned::Login => {
-            let html = lead_on(if reads(facts.method) { path } else { "/" });
+            // What a form wished is not done later, so it leads to the first page.
+            let html = lead_on(path, if reads(facts.method) { path } else { "/" });
             let mut response = dressed(html.into(), "text/html; charset=utf-8");
-            let accepts = facts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-            if !accepts.into_iter().any(|kinds| kinds.contains("text/html")) {
+            if !wants_page(facts.headers) {
                 *response.status_mut() = StatusCode::UNAUTHORIZED;
             }
             Ok(response)
@@ -113,13 +126,25 @@ where
         return Ok(see_other(next, None));
     }
     match key_of(&settings.api_keys, sent.get("key").trim().as_bytes()) {
-        None => Ok(form(door, next, true)),
+        None => {
+            tell_of_failure(door, head);
+            Ok(form(door, next, true))
+        }
         Some(key) => {
             tracing::info!(key = key.name, role = ?key.role, "somebody signed in to the page");
             let value = session::open(&settings.server_key, key, door.engine.now());
             Ok(see_other(next, Some(session::set_cookie(&value, &settings.base_url))))
         }
     }
+}
+
+/// Tells the log from where somebody tried; never by which key.
+fn tell_of_failure<E: Engine>(door: &Door<E>, head: &Head) {
+    let Some(untold) = door.knocks.heard(door.engine.now()) else { return };
+    let peer = head.peer.and_then(|peer| peer.address);
+    let from = origin(peer, &head.headers, &door.settings().trusted_proxies);
+    let from = from.map_or_else(|| "a Unix socket".to_owned(), |from| from.to_string());
+    tracing::warn!(untold, "a sign-in to the page failed from {from}");
 }
 
 async fn sign_out<E, S, B, X>(door: &Door<E>, head: &Head, stream: S) -> Result<Response, Failure>
@@ -164,12 +189,12 @@ pub(crate) fn local(next: &str) -> &str {
     if plain && ours { next } else { "/" }
 }
 
-/// Leads to the form at once. A browser keeps a `SameSite=Strict` cookie back when a link of a chat or an
+/// Leads from this path to the form at once, and from there to `next`. A browser keeps a `SameSite=Strict` cookie back when a link of a chat or an
 /// e-mail leads here, and behind every redirect of that; from this page on it is within this site and sends it,
 /// so that whoever is signed in is led on to where the link went.
-fn lead_on(path: &str) -> String {
+fn lead_on(path: &str, next: &str) -> String {
     let depth = path.split('?').next().unwrap_or_default().matches('/').count().saturating_sub(1);
-    let next = utf8_percent_encode(local(path), NON_ALPHANUMERIC);
+    let next = utf8_percent_encode(local(next), NON_ALPHANUMERIC);
     let address = format!("{}login?next={next}", "../".repeat(depth));
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Sign in: overdue</title>\
@@ -224,6 +249,7 @@ mod tests {
             assert_eq!(local(other), "/", "{other}");
         }
         assert_eq!(local(&format!("/{}", "x".repeat(NEXT_MAX))), "/");
+        let lead_on = |path| lead_on(path, path);
         let html = lead_on("/heartbeats/backup?x='\"<&y=1");
         assert!(
             html.contains("url=../login?next=%2Fheartbeats%2Fbackup%3Fx%3D%27%22%3C%26y%3D1\""),

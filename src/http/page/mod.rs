@@ -8,10 +8,12 @@ mod assets;
 mod chart;
 mod config;
 mod deliveries;
+pub(crate) mod elsewhere;
 mod frame;
 mod heartbeat;
 mod home;
 mod incidents;
+pub(crate) mod knocks;
 mod list;
 pub(crate) mod login;
 mod query;
@@ -31,7 +33,7 @@ use futures_util::Stream;
 use http::header::{
     CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
@@ -106,7 +108,7 @@ where
 {
     match answer(door, address, request, stream).await {
         Ok(response) => response,
-        Err(failure) => refusal(door, address, &failure),
+        Err(failure) => refusal(door, address.root(), &failure),
     }
 }
 
@@ -138,7 +140,10 @@ where
     match address {
         Address::Home => home::answer(door, visitor, &request.query).await,
         Address::Heartbeat(name) => heartbeat::answer(door, visitor, name, &request.query).await,
-        Address::Slashed(up, name) => Ok(see_other(&format!("{up}{name}"))),
+        Address::Slashed(_, place) => {
+            let query = request.address.find('?').map_or("", |at| &request.address[at..]);
+            Ok(see_other(&format!("{place}{query}")))
+        }
         Address::Act(act) => {
             let form = Form::read(headers, stream).await?;
             visitor.sent(form.get("csrf"))?;
@@ -170,9 +175,9 @@ struct Refusal<'a> {
     failure: &'a Failure,
 }
 
-fn refusal<E: Engine>(door: &Door<E>, address: &Address, failure: &Failure) -> Response {
+fn refusal<E: Engine>(door: &Door<E>, root: &'static str, failure: &Failure) -> Response {
     let title = failure.status.canonical_reason().unwrap_or("Error");
-    let frame = Frame::outside(door, address.root(), title);
+    let frame = Frame::outside(door, root, title);
     let mut response = page(&Refusal { frame, failure });
     *response.status_mut() = failure.status;
     if let Some((name, value)) = failure.header {
@@ -211,6 +216,7 @@ fn dressed(body: bytes::Bytes, content_type: &'static str) -> Response {
         // None to other sites. Under `no-referrer` a browser would say `Origin: null` for the page's own forms.
         (REFERRER_POLICY, "same-origin"),
         (http::header::CONTENT_SECURITY_POLICY, POLICY),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }

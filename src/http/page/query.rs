@@ -8,8 +8,8 @@ use crate::model::heartbeat::{Source, Status};
 
 /// Rows on a page.
 pub(super) const ROWS: usize = 50;
-/// The last page that can be asked for.
-const PAGES: usize = 1_000_000 / ROWS;
+/// The last page that can be asked for: all rows up to it are sorted for it.
+pub(super) const PAGES: usize = 100;
 
 const ORDERS: [(&str, Order); 6] = [
     ("slug", Order::Slug),
@@ -67,7 +67,7 @@ impl ListQuery {
                 ("group", Some(_)) => return Err(wrong("tag or host")),
                 ("page", Some(number)) => {
                     let page = number.parse().ok().filter(|page| (1..=PAGES).contains(page));
-                    read.page = page.ok_or_else(|| wrong("a number from 1"))? - 1;
+                    read.page = page.ok_or_else(|| wrong(&format!("a number from 1 to {PAGES}")))? - 1;
                 }
                 ("status" | "source" | "sort" | "group" | "page", None) => {}
                 _ => return Err(Failure::field(name, format!("There is no filter \"{name}\"."))),
@@ -208,10 +208,11 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_said() {
         for query in
-            ["status=dwon", "stauts=down", "sort=colour", "group=day", "page=0", "page=-1", "page=99999999"]
+            ["status=dwon", "stauts=down", "sort=colour", "group=day", "page=0", "page=-1", "page=101"]
         {
             assert!(read(query).is_err(), "{query}");
         }
+        assert_eq!(read("page=100").unwrap().wanted().rows, 5_000);
         // As a browser sends a form of which nothing was filled in.
         assert_eq!(read("q=&status=&tag=&host=&group=&sort=&page=").unwrap(), ListQuery::default());
     }

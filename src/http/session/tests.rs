@@ -5,6 +5,9 @@ use http::HeaderValue;
 use proptest::prelude::*;
 
 const SERVER: [u8; 32] = [7; 32];
+const BASE: &str = "http://127.0.0.1:8080";
+/// The cookie of that one.
+const NAME: &str = "overdue_session_d30a576c";
 const NOW: Timestamp = Timestamp::from_millis(1_795_348_800_000);
 
 fn keys() -> Vec<ApiKey> {
@@ -17,7 +20,7 @@ fn cookie(text: &str) -> HeaderMap {
 }
 
 fn role(text: &str) -> Option<Role> {
-    find(&SERVER, &keys(), &cookie(text), NOW).map(|session| session.role)
+    find(BASE, &SERVER, &keys(), &cookie(text), NOW).map(|session| session.role)
 }
 
 fn signed(value: &str) -> Option<Role> {
@@ -38,7 +41,7 @@ proptest! {
     }
 
     #[test]
-    fn garbage_signs_nobody_in(text in "(overdue_session|=|;|\\.|[0-9]{1,20}|[0-9a-f]{64}|[ -~]){0,12}") {
+    fn garbage_signs_nobody_in(text in "(overdue_session_d30a576c|=|;|\\.|[0-9]{1,20}|[0-9a-f]{64}|[ -~]){0,12}") {
         prop_assert_eq!(role(&text), None);
     }
 
@@ -46,7 +49,7 @@ proptest! {
     fn a_session_ends_on_its_second(ms in 0_i64..3_000_000_000_000) {
         let begun = Timestamp::from_millis(ms);
         let headers = cookie(&format!("{NAME}={}", open(&SERVER, &keys()[0], begun)));
-        let at = |when| find(&SERVER, &keys(), &headers, when).is_some();
+        let at = |when| find(BASE, &SERVER, &keys(), &headers, when).is_some();
         let end = Timestamp::from_millis((begun + LIFE).as_millis() / 1000 * 1000);
         prop_assert!(at(begun) && at(Timestamp::from_millis(end.as_millis() - 1)));
         prop_assert!(!at(end) && !at(end + LIFE));
@@ -66,7 +69,8 @@ proptest! {
 #[test]
 fn a_session_ends_with_its_key_its_role_and_the_servers_key() {
     let headers = cookie(&format!("{NAME}={}", open(&SERVER, &keys()[1], NOW)));
-    let with = |server: &[u8; 32], keys: &[ApiKey]| find(server, keys, &headers, NOW).map(|found| found.role);
+    let with =
+        |server: &[u8; 32], keys: &[ApiKey]| find(BASE, server, keys, &headers, NOW).map(|found| found.role);
     let mut other = keys();
     assert_eq!(with(&SERVER, &other), Some(Role::Read));
     assert_eq!(with(&[8; 32], &other), None, "another server key");
@@ -94,6 +98,8 @@ fn the_session_is_found_among_other_cookies_and_behind_wrong_ones() {
         (format!("x{NAME}={write}"), None),
         (format!("{NAME}x={write}"), None),
         (format!("OVERDUE_SESSION={write}"), None),
+        (format!("overdue_session={write}"), None),
+        (format!("{}={write}", name("http://127.0.0.1:8081")), None),
         (format!("{NAME}=\"{write}\""), None),
         (format!("{NAME}=; {NAME}"), None),
     ] {
@@ -101,7 +107,7 @@ fn the_session_is_found_among_other_cookies_and_behind_wrong_ones() {
     }
     let mut two = cookie("name=Jörg");
     two.append(COOKIE, HeaderValue::from_str(&format!("{NAME}={write}")).unwrap());
-    assert_eq!(find(&SERVER, &keys(), &two, NOW).map(|found| found.role), Some(Role::Write));
+    assert_eq!(find(BASE, &SERVER, &keys(), &two, NOW).map(|found| found.role), Some(Role::Write));
 }
 
 #[test]
@@ -109,10 +115,13 @@ fn the_cookie_is_kept_from_scripts_and_other_sites() {
     let value = open(&SERVER, &keys()[0], NOW);
     assert_eq!(
         set_cookie(&value, "http://127.0.0.1:8080"),
-        format!("overdue_session={value}; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict")
+        format!("{NAME}={value}; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict")
     );
     assert!(set_cookie(&value, "https://beats.example.org").ends_with("; SameSite=Strict; Secure"));
-    assert!(set_cookie("", "https://beats.example.org").starts_with("overdue_session=; Path=/; Max-Age=0;"));
+    let under = set_cookie("", "https://beats.example.org/over/due");
+    let name = name("https://beats.example.org/over/due");
+    assert!(under.starts_with(&format!("{name}=; Path=/over/due/; Max-Age=0;")), "{under}");
+    assert!(set_cookie("", "https://beats.example.org/a;b").contains("=; Path=/; Max-Age=0;"));
 }
 
 #[test]

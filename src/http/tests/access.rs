@@ -131,7 +131,12 @@ async fn signing_out_needs_the_sessions_token() {
     }
     let answer = house.post_form("/logout", &[("Cookie", &cookie)], &format!("csrf={token}")).await;
     assert_eq!((answer.status, answer.header("location")), (303, Some("./login")));
-    assert!(answer.header("set-cookie").unwrap().starts_with("overdue_session=; Path=/; Max-Age=0"));
+    assert!(
+        answer
+            .header("set-cookie")
+            .unwrap()
+            .starts_with(&format!("{}=; Path=/; Max-Age=0", session::name("http://127.0.0.1:8080")))
+    );
     assert_eq!(house.post_form("/logout", &[], "").await.header("location"), Some("./login"));
 }
 

@@ -11,6 +11,7 @@ mod page;
 mod pings;
 mod places;
 mod streams;
+mod wide;
 
 use std::future::Future;
 use std::io;

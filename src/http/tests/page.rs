@@ -2,6 +2,7 @@
 
 use super::api::keys;
 use super::*;
+use crate::model::channel::ChannelName;
 use serde_json::json;
 
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
@@ -51,6 +52,7 @@ fn is_harmless(page: &Answer) {
     assert_eq!(page.header("cache-control"), Some("no-store"));
     // Under `no-referrer` a browser says `Origin: null` for our own forms.
     assert_eq!(page.header("referrer-policy"), Some("same-origin"));
+    assert_eq!(page.header("cross-origin-opener-policy"), Some("same-origin"));
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     let body = &page.body;
@@ -115,6 +117,10 @@ async fn addresses_that_mean_the_same_lead_to_one() {
     assert_eq!(led(&format!("/heartbeats/{}", uuid_of("backup"))).await, (303, Some("backup".to_owned())));
     assert_eq!(led("/heartbeats/backup/").await, (303, Some("../backup".to_owned())));
     assert_eq!(led("/heartbeats/").await, (303, Some("../".to_owned())));
+    assert_eq!(led("/incidents/?status=open").await, (303, Some("../incidents?status=open".to_owned())));
+    assert_eq!(led("/deliveries/").await, (303, Some("../deliveries".to_owned())));
+    assert_eq!(led("/config/").await, (303, Some("../config".to_owned())));
+    assert_eq!(led("/login/").await, (303, Some("../login".to_owned())));
     assert_eq!(led("/heartbeats/b%61ckup").await, (200, None));
     for (path, says) in [
         ("/heartbeats/nobody".to_owned(), "There is no heartbeat of this slug"),
@@ -173,6 +179,20 @@ async fn who_may_only_read_sees_no_secret_and_no_button() {
 }
 
 #[tokio::test]
+async fn whoever_acts_without_a_session_is_led_to_the_form() {
+    let house = House::with(1024, keys);
+    for path in
+        ["/heartbeats/backup/pause", "/heartbeats/backup/resume", "/channels/ops/test", "/deliveries/7/retry"]
+    {
+        let answer = house.post(path, &[], "csrf=x").await;
+        assert_eq!(answer.status, 401, "{path}");
+        let link = answer.body.split("url=").nth(1).unwrap().split('"').next().unwrap();
+        let here = url::Url::parse(&format!("http://localhost/under{path}")).unwrap();
+        assert_eq!(here.join(link).unwrap().as_str(), "http://localhost/under/login?next=%2F", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_form_pauses_and_resumes() {
     let house = House::open();
     house.hostile(&[]).await;
@@ -222,6 +242,11 @@ async fn a_delivery_is_tried_again_by_a_form() {
     let page = house.get(PAGE).await;
     let token = csrf(&page);
     let list = house.get("/api/v1/deliveries?heartbeat=sync").await.json();
+    house.settings.send_modify(|settings| {
+        Arc::make_mut(settings).channels.remove(&ChannelName::new(ChannelName::LOG));
+    });
+    assert!(!house.get(PAGE).await.body.contains("/retry\""), "its channel has left the config");
+    house.settings.send_replace(Arc::new(HttpSettings::for_tests()));
     let id = list["deliveries"][0]["id"].as_str().unwrap().to_owned();
     assert!(page.body.contains(&format!("action=\"../deliveries/{id}/retry\"")), "{}", page.body);
     let retry = format!("/deliveries/{id}/retry");

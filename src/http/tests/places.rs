@@ -1,8 +1,12 @@
 //! The pages of incidents, deliveries and the config, as a browser gets them.
 
 use crate::config::{ApiKey, Role};
+use crate::http::seam::Engine as _;
 use crate::http::tests::{Answer, House, NOON, uuid_of};
+use crate::machine::event::Event;
 use crate::model::channel::ChannelName;
+use crate::model::delivery::{Attempt, Verdict};
+use crate::model::time::Span;
 
 const LIST: &str = "/api/v1/heartbeats";
 const READ: (&str, &str) = ("Authorization", "Bearer a-key-that-may-read!");
@@ -156,6 +160,66 @@ async fn deliveries_are_told_and_only_who_may_write_can_retry_them() {
     for none in ["status=delivered", "status=given_up", "channel=ops", "heartbeat=rotate"] {
         let html = page(&house, &format!("/deliveries?{none}")).await;
         assert!(html.contains("No delivery is like this."), "{none}: {html}");
+    }
+}
+
+#[tokio::test]
+async fn an_alert_that_was_given_up_is_told_on_every_page_for_a_day() {
+    let house = house();
+    ping(&house, "backup", "/3").await;
+    let banner = "1 alert was given up in the last 24 hours";
+    assert!(!page(&house, "/").await.contains("given up</span>"));
+    let number = *house.desk.0.machine.lock().unwrap().state().core.outbox.keys().next().unwrap();
+    let verdict = Verdict::Refused { status: Some(410), error: "gone".to_owned() };
+    let attempt = Attempt { at: house.desk.now(), took: Span::ZERO, verdict };
+    house.desk.tell(Event::Attempted { number, attempt });
+    for (path, root) in [("/", "./"), ("/config", "./"), ("/heartbeats/backup", "../")] {
+        let html = page(&house, path).await;
+        assert!(html.contains("Deliveries <span class=\"count down\">1 given up</span>"), "{html}");
+        let link = format!("<a href=\"{root}deliveries?status=given_up\">");
+        assert!(html.contains(banner) && html.contains(&link), "{html}");
+    }
+    house.desk.set_clock(NOON + 86_400_000);
+    assert!(!page(&house, "/").await.contains(banner));
+}
+
+#[tokio::test]
+async fn a_browser_is_told_by_a_page_that_nothing_is_there() {
+    let house = house();
+    let browser = ("Accept", "text/html,*/*;q=0.8");
+    for (path, root) in [("/nothing", "./"), ("/heartbeats/a/b/c", "../../../"), ("/incidents/7", "../")] {
+        let answer = house.send("GET", path, &[browser], "").await;
+        assert_eq!((answer.status, answer.header("content-type")), (404, Some("text/html; charset=utf-8")));
+        assert_eq!(answer.header("cross-origin-opener-policy"), Some("same-origin"));
+        assert!(answer.body.contains("There is nothing at this address."), "{answer:?}");
+        assert!(answer.body.contains(&format!("<a href=\"{root}\">To the heartbeats")), "{answer:?}");
+        assert_plain(&answer.body);
+    }
+    for (method, path) in [("PUT", "/login"), ("GET", "/logout")] {
+        let answer = house.send(method, path, &[browser], "").await;
+        assert_eq!(answer.status, 405);
+        assert!(answer.header("allow").is_some() && answer.body.contains("This takes only"), "{answer:?}");
+        assert!(answer.body.trim_start().starts_with("<!doctype html>"), "{answer:?}");
+    }
+    let wide = "/x".repeat(40);
+    for (path, headers) in [
+        ("/nothing", &[][..]),
+        ("/api/v1/nothing", &[browser, WRITE]),
+        ("/metrics/x", &[browser]),
+        (&wide, &[browser]),
+        ("/logout", &[]),
+    ] {
+        let answer = house.send("GET", path, headers, "").await;
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{path}");
+        let policy = Some("default-src 'none'; frame-ancestors 'none'");
+        assert_eq!(answer.header("content-security-policy"), policy, "{path}");
+        for (name, value) in [
+            ("x-frame-options", "DENY"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{path}");
+        }
     }
 }
 

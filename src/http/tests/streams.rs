@@ -209,8 +209,9 @@ async fn a_stream_ends_with_the_session_that_opened_it() {
     let house = House::with(1_024, |settings| settings.api_keys = vec![key.clone()]);
     let server_key = house.settings.borrow().server_key;
     let session = crate::http::session::open(&server_key, &key, house.desk.now());
-    let cookie = format!("overdue_session={session}");
-    let mut reader = Reader::open(&house, "", &[("Cookie", &cookie)]).await;
+    let cookie = crate::http::session::set_cookie(&session, &house.settings.borrow().base_url);
+    let (cookie, _) = cookie.split_once(';').unwrap();
+    let mut reader = Reader::open(&house, "", &[("Cookie", cookie)]).await;
     reader.expect("hello").await;
     let ends = NOON + crate::http::session::LIFE.as_millis();
     tokio::time::pause();

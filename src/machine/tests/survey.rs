@@ -146,6 +146,27 @@ fn more_heartbeats_than_a_turn_has_are_all_seen() {
     assert_eq!(survey(&desk, &wanted).total, 2_500);
 }
 
+#[test]
+fn a_turn_looks_at_fewer_that_have_much_text_or_many_tags() {
+    let text = |n: usize| Declaration {
+        description: "x".repeat(100 * 1_024),
+        ..every(&format!("h{n:04}"), DAY, HOUR)
+    };
+    let tags = |n: usize| Declaration {
+        tags: (0..99).map(|tag| format!("t{tag}")).collect(),
+        ..every(&format!("h{n:04}"), DAY, HOUR)
+    };
+    let texts: Vec<_> = (0..50).map(text).collect();
+    let tags: Vec<_> = (0..50).map(tags).collect();
+    for many in [texts, tags] {
+        let desk = Desk::new(&many);
+        let mut seen = Survey::default();
+        let next = desk.machine.view(desk.now).survey(&Wanted::default(), None, &mut seen);
+        assert_eq!((seen.total, next), (10, Some(slug("h0009"))));
+        assert_eq!(survey(&desk, &Wanted::default()).total, 50);
+    }
+}
+
 proptest! {
     /// Whatever is wanted, the first rows are those of everything sorted.
     #[test]

@@ -142,7 +142,13 @@ impl View<'_> {
         let ended = beat.history.iter().flat_map(|history| history.runs.iter()).map(AnyRun::Ended);
         let older = |run: &AnyRun<'_>| after.is_none_or(|after| run.place() < after);
         let mut runs: Vec<AnyRun<'_>> = open.chain(ended).filter(older).collect();
-        runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.place()));
+        // Of many only the wanted ones are put in order, and one more, by which it is known whether more follow.
+        let newest = |run: &AnyRun<'_>| std::cmp::Reverse(run.place());
+        if limit + 1 < runs.len() {
+            runs.select_nth_unstable_by_key(limit, newest);
+            runs.truncate(limit + 1);
+        }
+        runs.sort_unstable_by_key(newest);
         let weight =
             |run: &AnyRun<'_>| kept_bytes(run.finish(&beat).and_then(|ping| ping.body.as_ref()), bodies);
         let page = gather(runs.into_iter(), limit, AnyRun::place, |_| true, weight);

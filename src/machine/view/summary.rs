@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::machine::view::{DeliveryStatus, LOOK, View};
+use crate::model::delivery::DeliveryState;
 use crate::model::heartbeat::Status;
 use crate::model::id::Slug;
 use crate::model::incident::BlindWindow;
@@ -74,6 +75,12 @@ impl View<'_> {
             }
         }
         (counts, None)
+    }
+
+    /// How many alerts were given up after this instant, of the last 1,000 deliveries that ended.
+    pub fn given_up_after(&self, after: Timestamp) -> usize {
+        let ended = self.machine.state.core.ended.iter();
+        ended.filter(|one| matches!(one.state, DeliveryState::GivenUp { at } if at > after)).count()
     }
 
     /// Everything else that a summary tells.

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use crate::machine::beat::Beat;
-use crate::machine::view::{Filter, HeartbeatCounts, LOOK, View};
+use crate::machine::view::{Filter, HeartbeatCounts, LOOK, LOOK_BYTES, View, weight};
 use crate::model::heartbeat::{Source, Status};
 use crate::model::id::Slug;
 use crate::model::time::Timestamp;
@@ -102,15 +102,17 @@ pub struct GroupCount {
 }
 
 impl View<'_> {
-    /// Looks at the heartbeats after `after` by slug, a turn's number of them, and says where to go on.
+    /// Looks at the heartbeats after `after` by slug, a turn's number of them, and says where to go on. Much text
+    /// and many tags count as more than one heartbeat: text is searched, and each tag is counted and can be a row.
     pub fn survey(&self, wanted: &Wanted, after: Option<&str>, survey: &mut Survey) -> Option<Slug> {
         let q = wanted.filter.q.as_deref().map(str::to_lowercase);
         let mut living = self.machine.state.living_after(after).peekable();
         let mut looked = 0;
         while let Some(beat) = living.next() {
-            looked += 1;
+            let heartbeat = &beat.heartbeat;
+            looked += 1 + heartbeat.tags.len() + weight(heartbeat) / LOOK_BYTES;
             self.look_at(beat, wanted, q.as_deref(), survey);
-            if looked == LOOK && living.peek().is_some() {
+            if looked >= LOOK && living.peek().is_some() {
                 return Some(beat.heartbeat.slug.clone());
             }
         }

@@ -24,6 +24,8 @@ const UNKNOWN: f64 = FOOT + 14.0;
 /// The height of a lane, and of its bar.
 const LANE: f64 = 16.0;
 const BAR: f64 = 11.0;
+/// The least width of a bar, in percent: a run that is short against the window is seen too.
+const LEAST: f64 = 0.4;
 /// The width that what is stretched is drawn in.
 const WIDE: f64 = 1_000.0;
 
@@ -191,7 +193,7 @@ fn bars(drawn: &[Drawn<'_>], times: Times, now: Timestamp) -> (Vec<Bar>, lanes::
         Bar {
             x,
             y: Place(2.0 + *lane as f64 * LANE),
-            width: Place((to.0 - x.0).max(0.0)),
+            width: Place((to.0 - x.0).max(LEAST)),
             class: class(run.entry.run.outcome),
             title: run.title(),
         }

@@ -146,3 +146,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_run_that_is_short_against_the_window_is_drawn() {
+    const DAY: i64 = 86_400_000;
+    let runs: Vec<RunEntry> = (1..=30).map(|n| good(n * DAY, n * DAY - 1_000)).collect();
+    let chart = Chart::of(&runs, now()).unwrap();
+    assert_eq!(chart.bars.len(), 30);
+    for bar in &chart.bars {
+        let width: f64 = bar.width.to_string().parse().unwrap();
+        assert!(width >= 0.4 && bar.x.0 + width <= 100.0, "{bar:?}");
+    }
+}

@@ -3,6 +3,8 @@
 mod rows;
 mod standing;
 
+use std::sync::Arc;
+
 use askama::Template;
 use warp::reply::Response;
 
@@ -14,6 +16,7 @@ use crate::http::auth::Visitor;
 use crate::http::badge::{self, Form, Kind};
 use crate::http::page::act::PAUSES;
 use crate::http::page::chart::{self, Chart};
+use crate::http::page::deliveries::may_retry;
 use crate::http::page::frame::{Frame, Here};
 use crate::http::page::heartbeat::rows::RunRow;
 use crate::http::page::heartbeat::standing::{Part, standing};
@@ -26,8 +29,8 @@ use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::http::{Door, HttpSettings};
 use crate::machine::view::{
-    DeliveryFilter, DeliveryStatus, DeliveryView, HeartbeatView, IncidentEntry, IncidentFilter, Page,
-    RunEntry, RunPlace, StatsView, TileView,
+    DeliveryFilter, DeliveryView, HeartbeatView, IncidentEntry, IncidentFilter, Page, RunEntry, RunPlace,
+    StatsView, TileView,
 };
 use crate::model::ago::about;
 use crate::model::id::{Slug, parse_uuid};
@@ -42,6 +45,7 @@ const DELIVERIES: usize = 20;
 #[template(path = "heartbeat.html")]
 struct Detail {
     frame: Frame,
+    settings: Arc<HttpSettings>,
     beat: HeartbeatView,
     /// Its schedule in words.
     words: String,
@@ -91,13 +95,13 @@ pub(super) async fn answer<E: Engine>(
     let name = asked.tile.heartbeat.name.clone();
     let frame = Frame::of(door, visitor, ("../", Here::Heartbeats), name).await?;
     let settings = door.settings();
-    written(move || fill(frame, &settings, role, asked, place.is_some())).await
+    written(move || fill(frame, settings, role, asked, place.is_some())).await
 }
 
-fn fill(frame: Frame, settings: &HttpSettings, role: Role, asked: Asked, back: bool) -> Detail {
+fn fill(frame: Frame, settings: Arc<HttpSettings>, role: Role, asked: Asked, back: bool) -> Detail {
     let now = frame.now;
     let TileView { heartbeat, words, why, .. } = asked.tile;
-    let badge = heartbeat.uuid.map(Kind::Heartbeat).map(|kind| badge::address(settings, &kind, Form::Svg));
+    let badge = heartbeat.uuid.map(Kind::Heartbeat).map(|kind| badge::address(&settings, &kind, Form::Svg));
     let beat = shown(heartbeat, role);
     Detail {
         badge,
@@ -113,6 +117,7 @@ fn fill(frame: Frame, settings: &HttpSettings, role: Role, asked: Asked, back: b
         deliveries: asked.deliveries,
         more_deliveries: asked.more_deliveries,
         frame,
+        settings,
         beat,
         words,
     }
@@ -229,6 +234,6 @@ impl Detail {
 
     /// Whether somebody can have it tried again.
     fn can_retry(&self, delivery: &DeliveryView) -> bool {
-        self.frame.may_write() && delivery.status != DeliveryStatus::Delivered
+        may_retry(&self.frame, &self.settings.channels, delivery)
     }
 }

@@ -45,7 +45,7 @@ impl RunRow {
                 format!("{} from {from}", word(method))
             }),
             rid: run.rid.map(|rid| (rid.to_string().chars().take(8).collect(), rid.to_string())),
-            body: entry.body.flatten(),
+            body: entry.body.flatten().map(|body| BodyView { text: legible(&body.text), ..body }),
         }
     }
 
@@ -71,6 +71,37 @@ impl RunRow {
     }
 }
 
+/// The text of a body for people: without the sequences that colour a terminal, and with a picture of each further
+/// control character, which a browser would not show or would show as something else.
+fn legible(text: &str) -> String {
+    let mut told = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        if let Some(after) = after_colour(rest) {
+            rest = after;
+            continue;
+        }
+        let code = u32::from(letter);
+        rest = &rest[letter.len_utf8()..];
+        told.push(match letter {
+            '\n' | '\t' => letter,
+            '\r' if rest.starts_with('\n') => continue,
+            '\0'..='\x1f' => char::from_u32(0x2400 + code).unwrap_or(char::REPLACEMENT_CHARACTER),
+            '\x7f' => '\u{2421}',
+            '\u{80}'..='\u{9f}' => char::REPLACEMENT_CHARACTER,
+            letter => letter,
+        });
+    }
+    told
+}
+
+/// What comes after a sequence that colours, or clears the rest of a line as programs do that colour.
+fn after_colour(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("\x1b[")?;
+    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ';' | ':'));
+    rest.strip_prefix(['m', 'K'])
+}
+
 fn word(method: Method) -> &'static str {
     match method {
         Method::Get => "GET",
@@ -82,6 +113,19 @@ fn word(method: Method) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_is_legible_whatever_bytes_it_holds() {
+        for (body, told) in [
+            ("plain\ttext\r\nä\n", "plain\ttext\nä\n"),
+            ("\x1b[1;31merror\x1b[0m\x1b[K: no\x1b[38:5:1m disk\x1b[m", "error: no disk"),
+            ("a\0b\x07c\x7f\u{9b}31m", "a\u{2400}b\u{2407}c\u{2421}\u{fffd}31m"),
+            ("10%\r20%\x1b[2J\x1b", "10%\u{240d}20%\u{241b}[2J\u{241b}"),
+            ("\x1b[", "\u{241b}["),
+        ] {
+            assert_eq!(legible(body), told, "{body:?}");
+        }
+    }
 
     #[test]
     fn it_is_said_how_much_of_a_body_is_kept() {
