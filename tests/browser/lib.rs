@@ -19,3 +19,4 @@ mod pages;
 #[allow(dead_code, reason = "shared with the tests of the daemon")]
 #[path = "../it/receiver.rs"]
 mod receiver;
+mod trust;
