@@ -163,6 +163,15 @@ impl Browser {
         self.until_text("#live", |text| text == "live").await;
     }
 
+    /// Waits until the page could ask for itself at once: by its own rule, it rests a second after an answer, or ten
+    /// times as long as that took.
+    pub(crate) async fn until_quiet(&self) {
+        let quiet = "const asked = performance.getEntriesByType('resource').filter((one) => one.name === location.href); \
+                     const last = asked.at(-1); \
+                     return performance.now() - (last?.responseEnd ?? 0) > Math.max(1000, 10 * (last?.duration ?? 0)) + 100;";
+        self.until(quiet).await;
+    }
+
     /// What axe-core finds against, in words.
     pub(crate) async fn violations(&self) -> Vec<String> {
         static AXE: OnceLock<String> = OnceLock::new();

@@ -16,6 +16,8 @@ mod harness;
 mod live;
 mod looking;
 mod pages;
+mod pictures;
 #[allow(dead_code, reason = "shared with the tests of the daemon")]
 #[path = "../it/receiver.rs"]
 mod receiver;
+mod trust;

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use crate::browser::{Browser, Setup};
-use crate::harness::Daemon;
+use crate::harness::{Daemon, Home};
+use crate::receiver::{Receiver, Reply};
 
 /// So many heartbeats, on four hosts, each with one of three tags.
 fn many(number: usize) -> String {
@@ -62,8 +63,20 @@ async fn a_person_filters_sorts_and_groups_and_the_address_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_can_be_read_and_done_without_javascript() {
-    let daemon = Daemon::start(&many(60));
+    let receiver = Receiver::start();
+    receiver.reply(Reply::With(500, "Retry-After", "3600".to_owned()));
+    let channel = receiver.channel("ops");
+    let key = "[[server.api_keys]]\nname = \"ops\"\nkey = \"a-key-that-may-write\"\nrole = \"write\"\n";
+    let daemon = Daemon::start_in(&Home::new(&format!(
+        "{key}{channel}[defaults]\nchannels = [\"ops\"]\n{}",
+        many(60)
+    )));
     let browser = Browser::with(&daemon, Setup { script: false, ..Setup::default() }).await;
+
+    // Signs in, by the form that it is led to.
+    browser.until_at("/login?next=%2F").await;
+    browser.find("#key").await.send_keys("a-key-that-may-write\u{E007}").await.unwrap();
+    browser.until_at("/").await;
     assert_eq!(browser.count("tbody tr").await, 50);
     assert_eq!(browser.text("tbody tr .due").await, "in 24h");
     assert!(!browser.find("#live").await.is_displayed().await.unwrap(), "nothing promises to be live");
@@ -71,6 +84,28 @@ async fn all_can_be_read_and_done_without_javascript() {
     browser.click(".filter button").await;
     browser.until_at("/?q=&tag=&host=host1&group=").await;
     assert_eq!(browser.count("tbody tr").await, 15);
+
+    // Pauses and resumes, as the page that comes then says.
+    browser.click("tbody tr .name a").await;
+    browser.until_at("/heartbeats/h00001").await;
+    browser.click("form[action$='/pause'] button").await;
+    browser.until_text("h1 .status", |text| text == "paused").await;
+    browser.click("form[action$='/resume'] button").await;
+    browser.until_text("h1 .status", |text| text == "new").await;
+
+    // Has a delivery tried again.
+    let ping = browser.text("#ping-url").await;
+    let path = ping.strip_prefix(&daemon.home.url()).unwrap();
+    assert_eq!(daemon.get(&format!("{path}/fail")).status, 200);
+    receiver.wait_for(1);
+    receiver.reply(Reply::Status(204));
+    browser.go("/deliveries").await;
+    browser.click("form[action$='/retry'] button").await;
+    receiver.wait_for(2);
+    browser.click("header form button").await;
+    browser.until_at("/login").await;
+    let errors = browser.errors().await;
+    assert!(errors.iter().all(|error| error.contains("401")), "{errors:?}");
     browser.close().await;
 }
 

@@ -38,7 +38,10 @@
       // Past due: it may be late now, which only the server says.
       if ("when" in time.dataset && !time.passed) {
         time.passed = at <= now;
-        if (time.passed && time.seen) renew();
+        if (time.passed && time.seen) {
+          if (document.hidden) stale = true;
+          else renew();
+        }
       }
       time.seen = true;
     }
@@ -100,78 +103,183 @@
     }
   };
 
-  // Asks for this page again, at once and then at most once a second.
-  const PAUSE = 1000;
-  let asked = 0;
-  let waits = 0;
+  // What is not in a test's hands is in ms as here.
+  const span = (name, ms) => Number(body.dataset[name] ?? ms);
+  const QUIET = () => span("quiet", 30000);
+  const HIDDEN = () => span("hidden", 60000);
+  const ANSWER = 10000;
+  // Doubled from one failure to the next, and never for all pages at the same moment.
+  const backoff = (failures) => Math.min(60000, 5000 * 2 ** (failures - 1)) * (0.75 + Math.random() / 2);
+  const get = (address, method) =>
+    fetch(address, { method, credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(ANSWER) });
+
+  // Asks for this page again: soon, but never sooner after the last answer than `rest`, ten times as long as that took.
+  let timer = 0;
+  let due = 0;
   let busy = false;
-  const renew = () => {
-    if (waits || document.hidden) {
-      stale = stale || document.hidden;
+  let again = false;
+  let stale = false;
+  let rest = 1000;
+  let ended = Date.now();
+  let good = Date.now();
+  let failures = 0;
+  let trouble = "";
+  const soon = (wait) => {
+    const at = Date.now() + wait;
+    if (timer && due <= at) return;
+    clearTimeout(timer);
+    due = at;
+    timer = setTimeout(ask, wait);
+  };
+  const renew = (least = 0) => soon(Math.max(50, ended + Math.max(rest, least) - Date.now()));
+  const ask = async () => {
+    timer = 0;
+    if (busy) {
+      again = true;
       return;
     }
-    waits = setTimeout(fetchAgain, Math.max(50, asked + PAUSE - Date.now()));
-  };
-  let stale = false;
-  const fetchAgain = async () => {
-    waits = 0;
-    if (busy) return renew();
     busy = true;
-    asked = Date.now();
+    again = false;
+    const began = Date.now();
+    stale = false;
     try {
-      const answer = await fetch(location.href, { credentials: "same-origin", cache: "no-store" });
-      if (answer.status === 401) return location.reload();
-      if (!answer.ok) return;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (page.querySelector("link[rel=stylesheet]").href !== document.querySelector("link[rel=stylesheet]").href) {
-        return location.reload();
-      }
-      ahead = Date.parse(page.body.dataset.now) - Date.now();
-      document.title = page.title;
-      const focus = document.activeElement;
-      for (const place of ["link[rel=icon]", "header nav", "main"]) {
-        const [old, fresh] = [document.querySelector(place), page.querySelector(place)];
-        if (old && fresh) morph(old, fresh);
-      }
-      if (focus !== document.activeElement && focus.isConnected) focus.focus({ preventScroll: true });
-      arm();
-      tick();
+      trouble = await look();
     } catch {
-      // The stream says that the server has gone.
-    } finally {
-      busy = false;
+      trouble = "overdue does not answer";
     }
+    ended = Date.now();
+    busy = false;
+    failures = trouble ? failures + 1 : 0;
+    rest = trouble ? backoff(failures) : Math.max(1000, 10 * (ended - began));
+    if (!trouble) good = ended;
+    if (again || trouble) renew(document.hidden ? 5000 : 0);
+    // Here rather than by the clock alone, which browsers slow down in a hidden tab.
+    else if (state !== "open") soon(QUIET());
+    show();
+  };
+  // Gives what is wrong.
+  const look = async () => {
+    const answer = await get(location.href, "GET");
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    // A proxy's own 404 is none: the page would be gone with its script.
+    const ours = page.body.dataset.now !== undefined;
+    if (answer.status === 401 || (ours && (answer.status === 404 || answer.status === 410))) location.reload();
+    else if (!answer.ok) return "overdue answers " + answer.status;
+    else if (!ours) return "something else than overdue answers";
+    else if (page.querySelector("link[rel=stylesheet]").href !== document.querySelector("link[rel=stylesheet]").href) location.reload();
+    else put(page);
+    return "";
+  };
+  const put = (page) => {
+    ahead = Date.parse(page.body.dataset.now) - Date.now();
+    document.title = page.title;
+    const focus = document.activeElement;
+    for (const place of ["link[rel=icon]", "header nav", "main"]) {
+      const [old, fresh] = [document.querySelector(place), page.querySelector(place)];
+      if (old && fresh) morph(old, fresh);
+    }
+    if (focus !== document.activeElement && focus.isConnected) focus.focus({ preventScroll: true });
+    arm();
+    tick();
   };
 
   // What happens, as the server tells it.
   const lamp = document.getElementById("live");
-  const say = (text, lost) => {
+  const LOST = "overdue does not answer";
+  const FULL = "overdue has too many pages open; it is asked every 30 s";
+  const show = () => {
+    if (state === "" && !trouble) return;
+    const lost = trouble || { lost: LOST, full: FULL }[state];
+    const text = lost ? "not live: " + lost : state === "open" ? "live" : "connecting";
     lamp.hidden = false;
-    lamp.textContent = text;
-    lamp.classList.toggle("lost", lost);
+    if (lamp.textContent !== text) lamp.textContent = text;
+    lamp.classList.toggle("lost", Boolean(lost));
   };
+  // They change the title and the icon, which are seen of a hidden tab too.
+  const SEEN = ["hello", "lost", "incident.opened", "incident.resolved", "heartbeat.removed", "config", "journal"];
   const WORDS = [
-    "ping", "heartbeat.declared", "heartbeat.removed", "heartbeat.renamed", "heartbeat.paused", "heartbeat.resumed",
-    "heartbeat.missed", "run.overran", "incident.opened", "incident.reminder", "incident.resolved", "delivery.queued",
-    "delivery.attempted", "blind", "config", "journal", "lost",
+    "ping", "heartbeat.declared", "heartbeat.renamed", "heartbeat.paused", "heartbeat.resumed", "heartbeat.missed",
+    "run.overran", "incident.reminder", "delivery.queued", "delivery.attempted", "blind",
   ];
+  // Whether this page shows what the event is about: it may say so itself, by a heartbeat or by the words of events.
+  const concerns = (event) => {
+    const { heartbeat, listen } = document.getElementById("main").dataset;
+    if (listen) return listen.split(" ").includes(event.type.split(".")[0]);
+    if (!heartbeat) return true;
+    const told = JSON.parse(event.data);
+    const renamed = event.type === "heartbeat.renamed" && told.from === heartbeat;
+    return renamed || told.heartbeat === null || told.heartbeat === heartbeat;
+  };
+  const heard = (event) => {
+    if (event.type === "hello") {
+      state = "open";
+      refusals = 0;
+      rest = Math.min(rest, 1000);
+      show();
+    }
+    if (SEEN.includes(event.type)) renew(document.hidden ? 5000 : 0);
+    else if (!concerns(event)) return;
+    else if (document.hidden) stale = true;
+    else renew();
+  };
+
+  // "": not yet; "open"; "lost": the browser or `later` tries again; "full": refused; "away": nobody looks.
+  let state = "";
   let stream = null;
+  let later = 0;
+  let refusals = 0;
   const listen = () => {
+    clearTimeout(later);
+    stream?.close();
     stream = new EventSource(root + "api/v1/events");
-    stream.addEventListener("hello", () => {
-      say("live", false);
-      // Whatever happened between the page and the stream.
-      renew();
-    });
-    for (const word of WORDS) stream.addEventListener(word, renew);
+    for (const word of [...SEEN, ...WORDS]) stream.addEventListener(word, heard);
     stream.addEventListener("error", () => {
-      say("not live: overdue does not answer", true);
-      if (stream.readyState === EventSource.CLOSED) {
-        // It was answered and refused: perhaps a session has ended, which the page itself tells.
-        renew();
-        setTimeout(listen, 5000);
-      }
+      if (stream.readyState === EventSource.CLOSED) return refused(stream);
+      state = "lost";
+      show();
     });
+  };
+  // It was answered, but not as a stream, and the browser does not say how.
+  const refused = async (which) => {
+    let status = 0;
+    try {
+      status = (await get(root + "api/v1/events", "HEAD")).status;
+    } catch {
+      // Then it does not answer.
+    }
+    if (stream !== which) return;
+    state = status === 503 ? "full" : "lost";
+    show();
+    refusals += 1;
+    later = setTimeout(listen, backoff(refusals));
+    // Perhaps a session has ended, which the page itself tells.
+    renew();
+  };
+  // A browser has six connections to a host, and each stream takes one: a tab that nobody looks at gives its own back.
+  let leaves = 0;
+  const leave = () => {
+    clearTimeout(later);
+    stream.close();
+    stream = null;
+    state = "away";
+    soon(QUIET());
+  };
+  const lookAway = () => {
+    clearTimeout(leaves);
+    leaves = setTimeout(leave, HIDDEN());
+  };
+  const lookHere = () => {
+    clearTimeout(leaves);
+    rest = Math.min(rest, 1000);
+    if (!stream || stream.readyState === EventSource.CLOSED) {
+      listen();
+      show();
+    }
+    if (stale || trouble || state !== "open") renew();
+  };
+  // Whatever no event has told: a stream that is half open, a lateness.
+  const watch = () => {
+    if (Date.now() - good > QUIET() && (!document.hidden || state !== "open")) renew();
   };
 
   // What is of use only with a script.
@@ -210,19 +318,18 @@
     setTimeout(() => (button.textContent = button.word), 1500);
   };
 
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && stale) {
-      stale = false;
-      renew();
-    }
-  });
-  addEventListener("pageshow", (event) => {
-    if (!event.persisted) return;
-    for (const field of document.querySelectorAll("form[data-auto] :disabled")) field.disabled = false;
-    renew();
-  });
   arm();
   tick();
   setInterval(tick, 1000);
-  if (lamp) listen();
+  if (!lamp) return;
+  document.addEventListener("visibilitychange", () => (document.hidden ? lookAway() : lookHere()));
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    for (const field of document.querySelectorAll("form[data-auto] :disabled")) field.disabled = false;
+    stale = true;
+    lookHere();
+  });
+  setInterval(watch, 1000);
+  listen();
+  if (document.hidden) lookAway();
 })();
