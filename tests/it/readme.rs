@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::harness::{Daemon, Ended, Home, LIMIT, OVERDUE, Process, command, run, wait_until};
 
 mod backup;
+mod patience;
 mod schedules;
 
 const PAGE: &str = include_str!("../../README.md");
@@ -185,25 +186,6 @@ fn no_marked_block_of_the_readme_is_left_out() {
     ];
     assert_eq!(marked().into_keys().collect::<Vec<_>>(), tried);
     assert_eq!(PAGE.matches("tested:").count(), tried.len(), "no mark is misspelled");
-}
-
-/// Against a watcher that takes connections and never answers, each attempt takes what `-m` says.
-#[test]
-fn no_ping_of_the_readme_holds_a_job_up_for_long() {
-    let pings = PAGE.split("## Pings").nth(1).unwrap().split("\n## ").next().unwrap();
-    let curls: Vec<&str> =
-        pings.split("curl -fsS").skip(1).map(|rest| rest.lines().next().unwrap()).collect();
-    let bounded = |line: &str| {
-        line.starts_with(" -m 5 --retry 1 ") && line.contains("/start")
-            || line.starts_with(" -m 10 --retry 5 --retry-max-time 60 ") && !line.contains("/start")
-            || line.starts_with(" \"${@:2}\" ")
-    };
-    for line in &curls {
-        assert!(bounded(line.split("; ").next().unwrap()), "{line}");
-    }
-    assert!(curls.len() >= 10, "{}", curls.len());
-    assert!(pings.contains("trap 'tell \"$?\" -m 10 --retry 5 --retry-max-time 60' EXIT\n"));
-    assert!(pings.contains("\ntell start -m 5 --retry 1\n"));
 }
 
 /// One TOML block, and whatever secrets it asks for.
