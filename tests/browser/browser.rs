@@ -168,7 +168,7 @@ impl Browser {
     pub(crate) async fn until_quiet(&self) {
         let quiet = "const asked = performance.getEntriesByType('resource').filter((one) => one.name === location.href); \
                      const last = asked.at(-1); \
-                     return performance.now() - (last?.responseEnd ?? 0) > Math.max(1000, 10 * (last?.duration ?? 0)) + 100;";
+                     return last && performance.now() - last.responseEnd > Math.max(1000, 10 * last.duration) + 100;";
         self.until(quiet).await;
     }
 
