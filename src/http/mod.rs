@@ -196,22 +196,20 @@ pub async fn serve<E: Engine>(
 fn routes<E: Engine>(
     door: &Arc<Door<E>>,
 ) -> impl Filter<Extract = (warp::reply::Response,), Error = std::convert::Infallible> + Clone + use<E> {
+    // Boxed: else each of them would be compiled into all those around it, which is more than the page weighs.
+    let others = [
+        api::routes(Arc::clone(door)).boxed(),
+        health::routes(Arc::clone(door)).boxed(),
+        metrics::routes(Arc::clone(door)).boxed(),
+        badge::routes(Arc::clone(door)).boxed(),
+        status::routes(Arc::clone(door)).boxed(),
+        page::login::routes(Arc::clone(door)).boxed(),
+        page::routes(Arc::clone(door)).boxed(),
+        page::elsewhere::routes(Arc::clone(door)).boxed(),
+    ];
+    let others = others.into_iter().reduce(|one, other| one.or(other).unify().boxed());
     ping::routes(Arc::clone(door))
-        .or(api::routes(Arc::clone(door)))
-        .unify()
-        .or(health::routes(Arc::clone(door)))
-        .unify()
-        .or(metrics::routes(Arc::clone(door)))
-        .unify()
-        .or(page::login::routes(Arc::clone(door)))
-        .unify()
-        .or(page::routes(Arc::clone(door)))
-        .unify()
-        .or(badge::routes(Arc::clone(door)))
-        .unify()
-        .or(status::routes(Arc::clone(door)))
-        .unify()
-        .or(page::elsewhere::routes(Arc::clone(door)))
+        .or(others.expect("there are routes beside pings"))
         .unify()
         .recover(rejection::recover)
         .unify()
