@@ -203,9 +203,7 @@ fn routes<E: Engine>(
         metrics::routes(Arc::clone(door)).boxed(),
         badge::routes(Arc::clone(door)).boxed(),
         status::routes(Arc::clone(door)).boxed(),
-        page::login::routes(Arc::clone(door)).boxed(),
         page::routes(Arc::clone(door)).boxed(),
-        page::elsewhere::routes(Arc::clone(door)).boxed(),
     ];
     let others = others.into_iter().reduce(|one, other| one.or(other).unify().boxed());
     ping::routes(Arc::clone(door))

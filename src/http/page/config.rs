@@ -50,7 +50,7 @@ pub(super) async fn answer<E: Engine>(
     Listed::read("config", query).parameters(&[])?;
     let wanted = Wanted { source: Some(Source::Api), rows: ITEMS, ..Wanted::default() };
     let mut by_api = survey(&door.engine, &wanted).await?;
-    let slugs: Vec<Slug> = by_api.first_rows(&wanted).into_iter().map(|row| row.slug).collect();
+    let slugs: Vec<Slug> = by_api.first_rows().into_iter().map(|row| row.slug).collect();
     let (tiles, standings) = door.engine.ask(move |view| (view.tiles(&slugs, 0), view.standings())).await?;
     let health = door.config.borrow().clone();
     let journal = door.engine.journal().borrow().error.clone();

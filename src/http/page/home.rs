@@ -66,7 +66,7 @@ pub(super) async fn answer<E: Engine>(
     let query = ListQuery::read(query)?;
     let wanted = query.wanted();
     let mut survey = survey(&door.engine, &wanted).await?;
-    let rows: Vec<Row> = survey.first_rows(&wanted).into_iter().skip(query.page * ROWS).collect();
+    let rows: Vec<Row> = survey.first_rows().into_iter().skip(query.page * ROWS).collect();
     let slugs: Vec<Slug> = rows.iter().map(|row| row.slug.clone()).collect();
     let first_page = query.page == 0 && !query.filters();
     let incidents = door

@@ -1,26 +1,20 @@
 //! Signing in and out of the page. It knows the form, the cookie and where to go afterwards; who may see what is
 //! decided in `auth`.
 
-use std::sync::Arc;
-
 use askama::Template;
 use bytes::Buf;
 use futures_util::Stream;
-use http::header::{LOCATION, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::header::SET_COOKIE;
+use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use warp::path::FullPath;
 use warp::reply::Response;
-use warp::{Filter, Rejection};
 
 use crate::http::Door;
 use crate::http::auth::{Facts, Turned, key_of, reads, refuse_other_sites, visitor};
 use crate::http::form::Form;
-use crate::http::listen::{AbsoluteForm, Peer};
 use crate::http::origin::origin;
-use crate::http::page::elsewhere::wants_page;
 use crate::http::page::frame::Frame;
-use crate::http::page::{dressed, page, refusal};
+use crate::http::page::{Request, dressed, page, see_other, wants_page};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::http::session;
@@ -28,59 +22,32 @@ use crate::http::session;
 /// Bytes of an address that is gone to after signing in.
 const NEXT_MAX: usize = 2_000;
 
-/// The head of a request.
-struct Head {
-    method: Method,
-    headers: HeaderMap,
-    peer: Option<Peer>,
-    absolute: Option<AbsoluteForm>,
-}
-
-/// `/login` and `/logout`.
-pub(crate) fn routes<E: Engine>(
-    door: Arc<Door<E>>,
-) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
-    let login = warp::path!("login").map(|| true);
-    let logout = warp::path!("logout").map(|| false);
-    login
-        .or(logout)
-        .unify()
-        .and(warp::path::full())
-        .and_then(|login, path: FullPath| async move {
-            // From behind a slash the form and its links would lead astray.
-            if path.as_str().ends_with('/') { Err(warp::reject::not_found()) } else { Ok(login) }
-        })
-        .and(warp::method())
-        .and(warp::query::<Vec<(String, String)>>())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::optional::<Peer>())
-        .and(warp::ext::optional::<AbsoluteForm>())
-        .and(warp::body::stream())
-        .and_then(move |login, method, query: Vec<(String, String)>, headers, peer, absolute, stream| {
-            let door = Arc::clone(&door);
-            async move {
-                let head = Head { method, headers, peer, absolute };
-                let next = query.iter().find(|(name, _)| name == "next").map(|(_, next)| next.as_str());
-                let answered = match (login, &head.method) {
-                    (true, method) if reads(method) => show(&door, &head, next.unwrap_or("/")),
-                    (true, &Method::POST) => sign_in(&door, &head, stream).await,
-                    (false, &Method::POST) => sign_out(&door, &head, stream).await,
-                    (true, _) => Err(Failure::method("GET, HEAD, POST")),
-                    (false, _) => Err(Failure::method("POST")),
-                };
-                Ok::<_, Rejection>(answered.unwrap_or_else(|failure| {
-                    if wants_page(&head.headers) {
-                        return refusal(&door, "./", &failure);
-                    }
-                    failure.into_response()
-                }))
-            }
-        })
+/// Answers at `/login`.
+pub(super) async fn login<E, S, B, X>(
+    door: &Door<E>,
+    request: &Request,
+    stream: S,
+) -> Result<Response, Failure>
+where
+    E: Engine,
+    S: Stream<Item = Result<B, X>> + Send + 'static,
+    B: Buf + Send,
+    X: Send,
+{
+    if request.method == Method::POST {
+        return sign_in(door, request, stream).await;
+    }
+    let next = request.query.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
+    match visitor(&door.settings(), request.facts(), door.engine.now()) {
+        Ok(_) => Ok(on(next, None)),
+        Err(Turned::Login) => Ok(form(door, next, false)),
+        Err(Turned::Failure(failure)) => Err(failure),
+    }
 }
 
 /// What someone is answered who is not shown the page at this path and query. A browser that wants a page has not
 /// failed: its way leads over another. Whoever wants anything else is told so by the status.
-pub(crate) fn turned_away(turned: Turned, facts: Facts<'_>, path: &str) -> Result<Response, Failure> {
+pub(super) fn turned_away(turned: Turned, facts: Facts<'_>, path: &str) -> Result<Response, Failure> {
     match turned {
         Turned::Failure(failure) => Err(failure),
         Turned::Login => {
@@ -95,22 +62,7 @@ pub(crate) fn turned_away(turned: Turned, facts: Facts<'_>, path: &str) -> Resul
     }
 }
 
-impl Head {
-    fn facts(&self) -> Facts<'_> {
-        let Self { method, headers, peer, absolute } = self;
-        Facts { method, headers, absolute: absolute.as_ref(), peer: *peer }
-    }
-}
-
-fn show<E: Engine>(door: &Door<E>, head: &Head, next: &str) -> Result<Response, Failure> {
-    match visitor(&door.settings(), head.facts(), door.engine.now()) {
-        Ok(_) => Ok(see_other(next, None)),
-        Err(Turned::Login) => Ok(form(door, next, false)),
-        Err(Turned::Failure(failure)) => Err(failure),
-    }
-}
-
-async fn sign_in<E, S, B, X>(door: &Door<E>, head: &Head, stream: S) -> Result<Response, Failure>
+async fn sign_in<E, S, B, X>(door: &Door<E>, request: &Request, stream: S) -> Result<Response, Failure>
 where
     E: Engine,
     S: Stream<Item = Result<B, X>> + Send + 'static,
@@ -118,36 +70,41 @@ where
     X: Send,
 {
     // A foreign page must not sign anybody in either, as whom it likes.
-    refuse_other_sites(&door.settings(), head.facts())?;
-    let sent = Form::read(&head.headers, stream).await?;
+    refuse_other_sites(&door.settings(), request.facts())?;
+    let sent = Form::read(&request.headers, stream).await?;
     let (settings, next) = (door.settings(), sent.get("next"));
     if settings.api_keys.is_empty() {
         // There is nothing to sign in to: the page says who may see it.
-        return Ok(see_other(next, None));
+        return Ok(on(next, None));
     }
     match key_of(&settings.api_keys, sent.get("key").trim().as_bytes()) {
         None => {
-            tell_of_failure(door, head);
+            tell_of_failure(door, request);
             Ok(form(door, next, true))
         }
         Some(key) => {
             tracing::info!(key = key.name, role = ?key.role, "somebody signed in to the page");
             let value = session::open(&settings.server_key, key, door.engine.now());
-            Ok(see_other(next, Some(session::set_cookie(&value, &settings.base_url))))
+            Ok(on(next, Some(session::set_cookie(&value, &settings.base_url))))
         }
     }
 }
 
 /// Tells the log from where somebody tried; never by which key.
-fn tell_of_failure<E: Engine>(door: &Door<E>, head: &Head) {
+fn tell_of_failure<E: Engine>(door: &Door<E>, request: &Request) {
     let Some(untold) = door.knocks.heard(door.engine.now()) else { return };
-    let peer = head.peer.and_then(|peer| peer.address);
-    let from = origin(peer, &head.headers, &door.settings().trusted_proxies);
+    let peer = request.peer.and_then(|peer| peer.address);
+    let from = origin(peer, &request.headers, &door.settings().trusted_proxies);
     let from = from.map_or_else(|| "a Unix socket".to_owned(), |from| from.to_string());
     tracing::warn!(untold, "a sign-in to the page failed from {from}");
 }
 
-async fn sign_out<E, S, B, X>(door: &Door<E>, head: &Head, stream: S) -> Result<Response, Failure>
+/// Ends a session, at `/logout`.
+pub(super) async fn logout<E, S, B, X>(
+    door: &Door<E>,
+    request: &Request,
+    stream: S,
+) -> Result<Response, Failure>
 where
     E: Engine,
     S: Stream<Item = Result<B, X>> + Send + 'static,
@@ -155,34 +112,31 @@ where
     X: Send,
 {
     let settings = door.settings();
-    let visitor = match visitor(&settings, head.facts(), door.engine.now()) {
+    let visitor = match visitor(&settings, request.facts(), door.engine.now()) {
         Ok(visitor) => visitor,
         // The session has ended already.
-        Err(Turned::Login) => return Ok(see_other("/login", None)),
+        Err(Turned::Login) => return Ok(on("/login", None)),
         Err(Turned::Failure(failure)) => return Err(failure),
     };
-    visitor.sent(Form::read(&head.headers, stream).await?.get("csrf"))?;
-    Ok(see_other("/login", Some(session::set_cookie("", &settings.base_url))))
+    visitor.sent(Form::read(&request.headers, stream).await?.get("csrf"))?;
+    Ok(on("/login", Some(session::set_cookie("", &settings.base_url))))
 }
 
 /// Leads on from `/login` or `/logout` to another page of ours. Said from here: a proxy may have put a path before
 /// all of ours.
-fn see_other(path: &str, cookie: Option<String>) -> Response {
-    let mut response = dressed(bytes::Bytes::new(), "text/html; charset=utf-8");
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    let headers = [(LOCATION, Some(format!(".{}", local(path)))), (SET_COOKIE, cookie)];
-    for (name, text) in headers.into_iter().filter_map(|(name, text)| Some((name, text?))) {
-        match HeaderValue::from_str(&text) {
-            Ok(value) => drop(response.headers_mut().insert(name, value)),
-            Err(error) => tracing::error!(%error, %name, "a header could not be written"),
-        }
+fn on(path: &str, cookie: Option<String>) -> Response {
+    let mut response = see_other(&format!(".{}", local(path)));
+    match cookie.map(HeaderValue::try_from) {
+        None => {}
+        Some(Ok(value)) => drop(response.headers_mut().insert(SET_COOKIE, value)),
+        Some(Err(error)) => tracing::error!(%error, "a cookie could not be written"),
     }
     response
 }
 
 /// The address, if it is one of this page: a browser would take `//host` and `/\host`, also with a line break
 /// within, for another.
-pub(crate) fn local(next: &str) -> &str {
+pub(super) fn local(next: &str) -> &str {
     let plain = next.len() <= NEXT_MAX && next.bytes().all(|c| c.is_ascii_graphic());
     let mut letters = next.bytes();
     let ours = letters.next() == Some(b'/') && !matches!(letters.next(), Some(b'/' | b'\\'));
@@ -224,13 +178,14 @@ fn form<E: Engine>(door: &Door<E>, next: &str, wrong: bool) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::LOCATION;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn nobody_is_led_to_another_site(text in "(/|\\\\|\\.|\t|\n|evil\\.example|:|https|@|#|\\?|%2f|\\PC){0,8}") {
             let here = url::Url::parse("http://here.example:8080/login").unwrap();
-            let answer = see_other(&text, None);
+            let answer = on(&text, None);
             let location = answer.headers()[LOCATION].to_str().unwrap();
             for led in [here.join(location).unwrap(), here.join(local(&text)).unwrap()] {
                 prop_assert_eq!(led.origin(), here.origin(), "{}", text);

@@ -8,14 +8,13 @@ mod assets;
 mod chart;
 mod config;
 mod deliveries;
-pub(crate) mod elsewhere;
 mod frame;
 mod heartbeat;
 mod home;
 mod incidents;
 pub(crate) mod knocks;
 mod list;
-pub(crate) mod login;
+mod login;
 mod query;
 mod snippets;
 mod strip;
@@ -25,13 +24,14 @@ mod times;
 mod uptime;
 mod words;
 
+use std::fmt;
 use std::sync::Arc;
 
 use askama::Template;
 use bytes::Buf;
 use futures_util::Stream;
 use http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use warp::path::FullPath;
@@ -40,12 +40,12 @@ use warp::{Filter, Rejection};
 
 use crate::engine::handle::Refused;
 use crate::http::Door;
-use crate::http::auth::{Facts, reads, visit};
+use crate::http::auth::{Facts, Visitor, visit};
 use crate::http::form::Form;
 use crate::http::listen::{AbsoluteForm, Peer};
-use crate::http::page::address::Address;
+use crate::http::page::address::{Address, Shown};
 use crate::http::page::frame::Frame;
-use crate::http::page::login::turned_away;
+use crate::http::page::login::{login, logout, turned_away};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 
@@ -53,23 +53,28 @@ use crate::http::seam::Engine;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Everything of the page.
+/// Room for most pages.
+const PAGE_BYTES: usize = 16 * 1024;
+
+/// Everything that programs do not ask.
 pub(crate) fn routes<E: Engine>(
     door: Arc<Door<E>>,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
     warp::path::full()
-        .and_then(|path: FullPath| async move {
-            let address = Address::parse(path.as_str()).ok_or_else(warp::reject::not_found)?;
-            Ok::<_, Rejection>((address, path))
+        .and(warp::header::headers_cloned())
+        .and_then(|path: FullPath, headers| async move {
+            let nowhere = || Address::nowhere(path.as_str()).filter(|_| wants_page(&headers));
+            let address =
+                Address::parse(path.as_str()).or_else(nowhere).ok_or_else(warp::reject::not_found)?;
+            Ok::<_, Rejection>((address, path, headers))
         })
         .untuple_one()
         .and(warp::method())
         .and(warp::query::<Vec<(String, String)>>())
-        .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<Peer>())
         .and(warp::ext::optional::<AbsoluteForm>())
         .and(warp::body::stream())
-        .and_then(move |place, path: FullPath, method, query: Vec<_>, headers, peer, absolute, stream| {
+        .and_then(move |place, path: FullPath, headers, method, query: Vec<_>, peer, absolute, stream| {
             let door = Arc::clone(&door);
             async move {
                 let address = whole(path.as_str(), &query);
@@ -77,6 +82,12 @@ pub(crate) fn routes<E: Engine>(
                 Ok::<_, Rejection>(respond(&door, &place, &request, stream).await)
             }
         })
+}
+
+/// Whether a browser wants something to show.
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepts.into_iter().any(|kinds| kinds.contains("text/html"))
 }
 
 /// The path with its query.
@@ -97,6 +108,13 @@ struct Request {
     headers: HeaderMap,
     peer: Option<Peer>,
     absolute: Option<AbsoluteForm>,
+}
+
+impl Request {
+    fn facts(&self) -> Facts<'_> {
+        let Self { method, headers, peer, absolute, .. } = self;
+        Facts { method, headers, absolute: absolute.as_ref(), peer: *peer }
+    }
 }
 
 async fn respond<E, S, B, X>(door: &Door<E>, address: &Address, request: &Request, stream: S) -> Response
@@ -124,35 +142,52 @@ where
     B: Buf + Send,
     X: Send,
 {
-    let Request { method, headers, absolute, peer, .. } = request;
-    let acts = matches!(address, Address::Act(_));
-    if acts && *method != Method::POST || !acts && !reads(method) {
+    let somewhere = !matches!(address, Address::Nowhere(_));
+    if somewhere && !address.methods().split(", ").any(|method| request.method == method) {
         return Err(Failure::method(address.methods()));
     }
-    if let Address::Asset(name) = address {
-        return assets::answer(name, &request.query);
-    }
-    let facts = Facts { method, headers, absolute: absolute.as_ref(), peer: *peer };
-    let visitor = match visit(&door.settings(), facts, door.engine.now()) {
-        Ok(visitor) => visitor,
-        Err(turned) => return turned_away(turned, facts, &request.address),
-    };
     match address {
-        Address::Home => home::answer(door, visitor, &request.query).await,
-        Address::Heartbeat(name) => heartbeat::answer(door, visitor, name, &request.query).await,
-        Address::Slashed(_, place) => {
+        Address::Nowhere(_) => Err(Failure::not_found("There is nothing at this address.")),
+        Address::Asset(name) => assets::answer(name, &request.query),
+        Address::Login => login(door, request, stream).await,
+        Address::Logout => logout(door, request, stream).await,
+        Address::Shown(shown) => match visit(&door.settings(), request.facts(), door.engine.now()) {
+            Ok(visitor) => show(door, shown, visitor, request, stream).await,
+            Err(turned) => turned_away(turned, request.facts(), &request.address),
+        },
+    }
+}
+
+/// Answers somebody who may see the page.
+async fn show<E, S, B, X>(
+    door: &Door<E>,
+    shown: &Shown,
+    visitor: Visitor,
+    request: &Request,
+    stream: S,
+) -> Result<Response, Failure>
+where
+    E: Engine,
+    S: Stream<Item = Result<B, X>> + Send + 'static,
+    B: Buf + Send,
+    X: Send,
+{
+    let query = &request.query;
+    match shown {
+        Shown::Home => home::answer(door, visitor, query).await,
+        Shown::Heartbeat(name) => heartbeat::answer(door, visitor, name, query).await,
+        Shown::Incidents => incidents::answer(door, visitor, query).await,
+        Shown::Deliveries => deliveries::answer(door, visitor, query).await,
+        Shown::Config => config::answer(door, visitor, query).await,
+        Shown::Slashed(_, place) => {
             let query = request.address.find('?').map_or("", |at| &request.address[at..]);
             Ok(see_other(&format!("{place}{query}")))
         }
-        Address::Act(act) => {
-            let form = Form::read(headers, stream).await?;
+        Shown::Act(act) => {
+            let form = Form::read(&request.headers, stream).await?;
             visitor.sent(form.get("csrf"))?;
             act::answer(door, act, &form).await
         }
-        Address::Incidents => incidents::answer(door, visitor, &request.query).await,
-        Address::Deliveries => deliveries::answer(door, visitor, &request.query).await,
-        Address::Config => config::answer(door, visitor, &request.query).await,
-        Address::Asset(_) => Err(Failure::not_found("There is nothing at this address.")),
     }
 }
 
@@ -188,13 +223,32 @@ fn refusal<E: Engine>(door: &Door<E>, root: &'static str, failure: &Failure) -> 
 
 /// Fills a template on another thread: the one that hears pings has better things to do.
 async fn written<T: Template>(fill: impl FnOnce() -> T + Send + 'static) -> Result<Response, Failure> {
-    tokio::task::spawn_blocking(move || page(&fill())).await.map_err(|_| Refused::Stopped.into())
+    let fill: Box<dyn FnOnce() -> Response + Send> = Box::new(move || page(&fill()));
+    tokio::task::spawn_blocking(fill).await.map_err(|_| Refused::Stopped.into())
+}
+
+/// What templates are written to. A call for each piece: within each template it would all weigh half as much again.
+struct Text(String);
+
+impl fmt::Write for Text {
+    #[inline(never)]
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        self.0.push_str(piece);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn write_char(&mut self, letter: char) -> fmt::Result {
+        self.0.push(letter);
+        Ok(())
+    }
 }
 
 /// Fills a template.
 fn page(template: &impl Template) -> Response {
-    match template.render() {
-        Ok(text) => dressed(text.into(), "text/html; charset=utf-8"),
+    let mut text = Text(String::with_capacity(PAGE_BYTES));
+    match template.render_into(&mut text) {
+        Ok(()) => dressed(text.0.into(), "text/html; charset=utf-8"),
         Err(error) => {
             tracing::error!(%error, "a page could not be written");
             let mut response = dressed("The page could not be written.".into(), "text/plain; charset=utf-8");

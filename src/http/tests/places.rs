@@ -207,7 +207,6 @@ async fn a_browser_is_told_by_a_page_that_nothing_is_there() {
         ("/api/v1/nothing", &[browser, WRITE]),
         ("/metrics/x", &[browser]),
         (&wide, &[browser]),
-        ("/logout", &[]),
     ] {
         let answer = house.send("GET", path, headers, "").await;
         assert_eq!(answer.header("content-type"), Some("application/json"), "{path}");

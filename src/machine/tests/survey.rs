@@ -24,7 +24,7 @@ fn survey(desk: &Desk, wanted: &Wanted) -> Survey {
 }
 
 fn slugs(desk: &Desk, wanted: &Wanted) -> Vec<String> {
-    survey(desk, wanted).first_rows(wanted).into_iter().map(|row| String::from(row.slug)).collect()
+    survey(desk, wanted).first_rows().into_iter().map(|row| String::from(row.slug)).collect()
 }
 
 fn tagged(name: &str, host: Option<&str>, tags: &[&str]) -> Declaration {
@@ -108,7 +108,7 @@ fn a_heartbeat_with_two_tags_is_in_both_groups_and_one_without_comes_last() {
     let rows = |grouping, rows| {
         let wanted = Wanted { grouping: Some(grouping), rows, ..Wanted::default() };
         let mut seen = survey(&desk, &wanted);
-        let rows = seen.first_rows(&wanted);
+        let rows = seen.first_rows();
         let named: Vec<_> = rows.into_iter().map(|row| (row.group, String::from(row.slug))).collect();
         (named, seen)
     };
@@ -191,8 +191,8 @@ proptest! {
             desk.ping(&format!("h{n:02}"), kind);
         }
         let wanted = |rows| Wanted { order, reversed, grouping, rows, ..Wanted::default() };
-        let whole = survey(&desk, &wanted(1_000)).first_rows(&wanted(1_000));
-        let page = survey(&desk, &wanted(rows)).first_rows(&wanted(rows));
+        let whole = survey(&desk, &wanted(1_000)).first_rows();
+        let page = survey(&desk, &wanted(rows)).first_rows();
         prop_assert_eq!(&page[..], &whole[..rows.min(whole.len())]);
         // Each heartbeat once for each of its groups, in the order of the groups.
         let groups: Vec<_> = whole.iter().map(|row| (row.group.is_none(), row.group.clone())).collect();

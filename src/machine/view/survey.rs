@@ -1,14 +1,13 @@
 //! All heartbeats in an order and in groups, a page of them at a time: what a person looks at. Counted and sorted
 //! piece by piece, and only as much is remembered as the pages up to the wanted one hold.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::machine::beat::Beat;
 use crate::machine::view::{Filter, HeartbeatCounts, LOOK, LOOK_BYTES, View, weight};
 use crate::model::heartbeat::{Source, Status};
 use crate::model::id::Slug;
-use crate::model::time::Timestamp;
 
 /// Different tags or hosts that are listed at the most.
 pub const NAMES_MAX: usize = 200;
@@ -57,14 +56,24 @@ pub struct Wanted {
     pub rows: usize,
 }
 
-/// A row: a heartbeat, in a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A row: a heartbeat, in a group. Its fields stand in the order in which rows are compared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Row {
+    groupless: bool,
     /// The tag or host; `None` for those that have none, which come last.
     pub group: Option<String>,
+    rank: Rank,
     /// Whose row it is.
     pub slug: Slug,
-    key: Key,
+}
+
+/// Where a row belongs within its group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Forward(Key),
+    Backward(Reverse<Key>),
+    /// There is nothing to compare by: last, whichever way round.
+    Nothing,
 }
 
 /// What the order compares.
@@ -72,12 +81,10 @@ pub struct Row {
 enum Key {
     Number(i64),
     Text(String),
-    /// There is nothing to compare by: last, whichever way round.
-    Nothing,
 }
 
 /// What has been seen so far.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Survey {
     /// All that the filter lets through but for its status.
     pub counts: HeartbeatCounts,
@@ -89,7 +96,8 @@ pub struct Survey {
     pub tags: BTreeMap<String, usize>,
     /// The same of hosts.
     pub hosts: BTreeMap<String, usize>,
-    rows: Vec<Row>,
+    /// The first rows, the last of them on top.
+    first: BinaryHeap<Row>,
 }
 
 /// What is counted of a group.
@@ -135,8 +143,17 @@ impl View<'_> {
         if wanted.filter.status.is_some_and(|only| only != status) {
             return;
         }
-        let key = self.key(beat, status, wanted.order);
-        let row = |group| Row { group, slug: heartbeat.slug.clone(), key: key.clone() };
+        let rank = match self.key(beat, status, wanted.order) {
+            None => Rank::Nothing,
+            Some(key) if wanted.reversed => Rank::Backward(Reverse(key)),
+            Some(key) => Rank::Forward(key),
+        };
+        let row = |group: Option<String>| Row {
+            groupless: group.is_none(),
+            group,
+            rank: rank.clone(),
+            slug: heartbeat.slug.clone(),
+        };
         let down = status == Status::Down;
         match wanted.grouping {
             None => survey.take(wanted, row(None), down),
@@ -150,20 +167,18 @@ impl View<'_> {
         }
     }
 
-    fn key(&self, beat: &Beat, status: Status, order: Order) -> Key {
-        let instant = |at: Option<Timestamp>| at.map_or(Key::Nothing, |at| Key::Number(at.as_millis()));
+    fn key(&self, beat: &Beat, status: Status, order: Order) -> Option<Key> {
         let by = self.machine.state.core.hearing.stepped() - beat.stepped;
-        match order {
-            Order::Slug => Key::Number(0),
-            Order::Name => Key::Text(beat.heartbeat.name.to_lowercase()),
-            Order::Status => Key::Number(urgency(status)),
-            Order::LastPing => beat.last_ping.map_or(Key::Nothing, |at| Key::Number(-(at + by).as_millis())),
-            Order::NextDue if beat.heartbeat.timing.interval().is_some() => {
-                instant(beat.due.map(|due| due + by))
-            }
-            Order::NextDue => instant(beat.due),
-            Order::Duration => beat.last_duration.map_or(Key::Nothing, |took| Key::Number(-took.as_millis())),
-        }
+        let number = match order {
+            Order::Slug => return Some(Key::Text(beat.heartbeat.slug.as_str().to_owned())),
+            Order::Name => return Some(Key::Text(beat.heartbeat.name.to_lowercase())),
+            Order::Status => urgency(status),
+            Order::LastPing => -(beat.last_ping? + by).as_millis(),
+            Order::NextDue if beat.heartbeat.timing.interval().is_some() => (beat.due? + by).as_millis(),
+            Order::NextDue => beat.due?.as_millis(),
+            Order::Duration => -beat.last_duration?.as_millis(),
+        };
+        Some(Key::Number(number))
     }
 }
 
@@ -197,26 +212,18 @@ impl Survey {
                 self.groups.entry(row.group.clone()).or_default().add(down);
             }
         }
-        self.rows.push(row);
-        if self.rows.len() >= 2 * wanted.rows.max(1) + LOOK {
-            self.cut(wanted);
-        }
-    }
-
-    /// Keeps the first rows only, in no order.
-    fn cut(&mut self, wanted: &Wanted) {
-        if wanted.rows < self.rows.len() {
-            self.rows.select_nth_unstable_by(wanted.rows, |one, other| wanted.compare(one, other));
-            self.rows.truncate(wanted.rows);
+        if self.first.len() < wanted.rows {
+            self.first.push(row);
+        } else if let Some(mut last) = self.first.peek_mut()
+            && row < *last
+        {
+            *last = row;
         }
     }
 
     /// The first rows, in order.
-    pub fn first_rows(&mut self, wanted: &Wanted) -> Vec<Row> {
-        self.cut(wanted);
-        let mut rows = std::mem::take(&mut self.rows);
-        rows.sort_unstable_by(|one, other| wanted.compare(one, other));
-        rows
+    pub fn first_rows(&mut self) -> Vec<Row> {
+        std::mem::take(&mut self.first).into_sorted_vec()
     }
 }
 
@@ -224,22 +231,5 @@ impl GroupCount {
     fn add(&mut self, down: bool) {
         self.rows += 1;
         self.down += usize::from(down);
-    }
-}
-
-impl Wanted {
-    fn compare(&self, one: &Row, other: &Row) -> Ordering {
-        let turned = |order: Ordering| if self.reversed { order.reverse() } else { order };
-        let last = |missing: bool, other: bool| missing.cmp(&other);
-        let by_key = match (&one.key, &other.key) {
-            (Key::Nothing, _) | (_, Key::Nothing) => last(one.key == Key::Nothing, other.key == Key::Nothing),
-            (one, other) => turned(one.cmp(other)),
-        };
-        let by_slug = one.slug.as_str().cmp(other.slug.as_str());
-        let by_slug = if self.order == Order::Slug { turned(by_slug) } else { by_slug };
-        last(one.group.is_none(), other.group.is_none())
-            .then_with(|| one.group.cmp(&other.group))
-            .then(by_key)
-            .then(by_slug)
     }
 }

@@ -103,7 +103,7 @@ impl Chart {
     /// Of the newest runs; `None` without any.
     pub(super) fn of(runs: &[RunEntry], now: Timestamp) -> Option<Self> {
         let mut drawn: Vec<Drawn<'_>> = runs.iter().take(RUNS).map(|entry| Drawn::of(entry, now)).collect();
-        drawn.sort_by_key(|run| run.at);
+        drawn.sort_unstable_by_key(|run| (run.at, run.entry.ping));
         let first = drawn.first()?.at;
         let last = drawn.iter().filter_map(|run| run.entry.ended_at).max().unwrap_or(now).max(now);
         let times = Times::over(first, last);
