@@ -1,5 +1,7 @@
 //! How the outside speaks to the loop: a bounded mailbox, and an answer to each letter.
 
+use std::any::Any;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -64,7 +66,10 @@ pub struct Reloaded {
 }
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, Refused>>;
-type Question = Box<dyn FnOnce(View<'_>) + Send>;
+type Question = Box<dyn FnOnce(View<'_>) -> Told + Send>;
+/// What a question is answered. One type for all: else the way there and back would be in the program once for
+/// each question.
+type Told = Box<dyn Any + Send>;
 
 /// What lies in the mailbox.
 pub(super) enum Letter {
@@ -78,7 +83,7 @@ pub(super) enum Letter {
         stamp: Stamp,
         gone: Arc<AtomicBool>,
     },
-    Ask(Question),
+    Ask(Question, oneshot::Sender<Told>),
     Follow(Option<Seq>, oneshot::Sender<Following>),
     Reload(Box<Reload>, Span, Answer<Reloaded>),
     Stop(oneshot::Sender<()>),
@@ -174,12 +179,16 @@ impl Handle {
         &self,
         question: impl FnOnce(View<'_>) -> T + Send + 'static,
     ) -> Result<T, Refused> {
-        let (answer, answered) = oneshot::channel();
-        self.post(Letter::Ask(Box::new(move |view| {
-            // An error means that the client has gone.
-            answer.send(question(view)).ok();
-        })))?;
-        answered.await.map_err(|_| Refused::Stopped)
+        let told = self.told(Box::new(move |view| Box::new(question(view)))).await?;
+        Ok(*told.downcast().expect("it is what the question makes"))
+    }
+
+    fn told(&self, question: Question) -> Pin<Box<dyn Future<Output = Result<Told, Refused>> + Send + '_>> {
+        Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            self.post(Letter::Ask(question, answer))?;
+            answered.await.map_err(|_| Refused::Stopped)
+        })
     }
 
     /// Follows the news: what came after this number, as far as it is known, and what comes from now on.

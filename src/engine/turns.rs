@@ -200,7 +200,10 @@ impl<O: Outside> Engine<O> {
                     self.handle(Event::Heard { ticket, target, at }, now, None);
                 }
             }
-            Letter::Ask(question) => question(self.machine.view(now)),
+            Letter::Ask(question, answer) => {
+                // An error means that the client has gone.
+                answer.send(question(self.machine.view(now))).ok();
+            }
             Letter::Follow(after, answer) => {
                 // An error means that the client has gone.
                 answer.send(self.feed.follow(after)).ok();

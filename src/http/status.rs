@@ -21,6 +21,7 @@ use crate::engine::handle::Refused;
 use crate::http::Door;
 use crate::http::auth::only_reading;
 use crate::http::badge::{Kind, Shown, count, no_such, page_tag};
+use crate::http::page::mark::Mark;
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::machine::view::{DayTold, HeartbeatCounts, PublicView};

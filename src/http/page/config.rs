@@ -10,9 +10,10 @@ use warp::reply::Response;
 
 use crate::http::auth::Visitor;
 use crate::http::badge::{self, Form, Kind};
-use crate::http::page::frame::{Frame, Here};
+use crate::http::page::frame::{Frame, Framed, Here};
 use crate::http::page::home::survey;
 use crate::http::page::list::{ITEMS, Listed};
+use crate::http::page::mark::Mark;
 use crate::http::page::{words, written};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
@@ -41,6 +42,12 @@ struct Config {
     tiles: Vec<TileView>,
 }
 
+impl Framed for Config {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+}
+
 /// Answers with the page.
 pub(super) async fn answer<E: Engine>(
     door: &Door<E>,
@@ -57,6 +64,7 @@ pub(super) async fn answer<E: Engine>(
     let settings = door.settings();
     let running_for = i64::try_from(door.opened.elapsed().as_secs()).unwrap_or(i64::MAX);
     let frame = Frame::of(door, visitor, ("./", Here::Config), "Config").await?;
+    let frame = Frame { listens: "config journal blind heartbeat", ..frame };
     written(move || Config {
         frame,
         settings,

@@ -8,8 +8,9 @@ use warp::reply::Response;
 use crate::http::Door;
 use crate::http::api::deliveries;
 use crate::http::auth::Visitor;
-use crate::http::page::frame::{Frame, Here};
+use crate::http::page::frame::{Frame, Framed, Here};
 use crate::http::page::list::{At, ITEMS, Listed, named, tiles};
+use crate::http::page::mark::Mark;
 use crate::http::page::times::lasted;
 use crate::http::page::{words, written};
 use crate::http::rejection::Failure;
@@ -28,6 +29,12 @@ struct Deliveries {
     channels: BTreeSet<ChannelName>,
     items: Vec<Item>,
     next: Option<String>,
+}
+
+impl Framed for Deliveries {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
 }
 
 /// A delivery, told.

@@ -1,5 +1,7 @@
 //! What stands around every page: title, icon, navigation, what is wrong with the daemon itself, and who looks.
 
+use askama::Template;
+
 use crate::config::Role;
 use crate::engine::handle::Refused;
 use crate::http::Door;
@@ -7,6 +9,7 @@ use crate::http::auth::Visitor;
 use crate::http::page::assets::VERSION;
 use crate::http::page::times::{Told, exact, next, past};
 use crate::http::seam::Engine;
+use crate::model::id::Slug;
 use crate::model::time::{Span, Timestamp};
 
 /// Problems of the config that are named above a page; the rest is on the config's.
@@ -49,6 +52,24 @@ pub(super) struct Frame {
     pub(super) visitor: Option<Visitor>,
     /// What is wrong with the daemon itself.
     pub(super) troubles: Vec<String>,
+    /// The heartbeat that it is about, if it is about one: the script listens for its news.
+    pub(super) heartbeat: Option<Slug>,
+    /// The kinds of news that it listens for, if not for those of what it shows.
+    pub(super) listens: &'static str,
+}
+
+/// A page within its frame.
+pub(super) trait Framed: Template {
+    /// What stands around it.
+    fn frame(&self) -> &Frame;
+}
+
+/// All of a page.
+#[derive(Template)]
+#[template(path = "layout.html")]
+struct Layout<'a> {
+    frame: &'a Frame,
+    main: String,
 }
 
 impl Frame {
@@ -94,6 +115,8 @@ impl Frame {
             now,
             visitor: Some(visitor),
             troubles,
+            heartbeat: None,
+            listens: "",
         })
     }
 
@@ -108,7 +131,14 @@ impl Frame {
             now: door.engine.now(),
             visitor: None,
             troubles: Vec::new(),
+            heartbeat: None,
+            listens: "",
         }
+    }
+
+    /// Puts a page within.
+    pub(super) fn around(&self, main: String) -> askama::Result<String> {
+        Layout { frame: self, main }.render()
     }
 
     /// The number of incidents in the title and the icon.

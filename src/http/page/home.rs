@@ -7,7 +7,8 @@ use warp::reply::Response;
 use crate::engine::handle::Refused;
 use crate::http::Door;
 use crate::http::auth::Visitor;
-use crate::http::page::frame::{Frame, Here};
+use crate::http::page::frame::{Frame, Framed, Here};
+use crate::http::page::mark::Mark;
 use crate::http::page::query::{ListQuery, PAGES, ROWS};
 use crate::http::page::strip::{RUNS, Strip};
 use crate::http::page::times::{Told, lasted, next, past};
@@ -34,6 +35,12 @@ struct Home {
     incidents: Vec<TileView>,
     groups: Vec<Group>,
     shown: usize,
+}
+
+impl Framed for Home {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
 }
 
 /// Rows under one heading.

@@ -8,8 +8,9 @@ use warp::reply::Response;
 use crate::http::Door;
 use crate::http::api::incidents;
 use crate::http::auth::Visitor;
-use crate::http::page::frame::{Frame, Here};
+use crate::http::page::frame::{Frame, Framed, Here};
 use crate::http::page::list::{At, ITEMS, Listed, named, tiles};
+use crate::http::page::mark::Mark;
 use crate::http::page::{words, written};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
@@ -25,6 +26,12 @@ struct Incidents {
     listed: Listed,
     items: Vec<Item>,
     next: Option<String>,
+}
+
+impl Framed for Incidents {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
 }
 
 /// An incident, told.

@@ -13,7 +13,7 @@ use crate::http::Door;
 use crate::http::auth::{Facts, Turned, key_of, reads, refuse_other_sites, visitor};
 use crate::http::form::Form;
 use crate::http::origin::origin;
-use crate::http::page::frame::Frame;
+use crate::http::page::frame::{Frame, Framed};
 use crate::http::page::{Request, dressed, page, see_other, wants_page};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
@@ -164,6 +164,12 @@ struct SignIn<'a> {
     frame: Frame,
     next: &'a str,
     wrong: bool,
+}
+
+impl Framed for SignIn<'_> {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
 }
 
 fn form<E: Engine>(door: &Door<E>, next: &str, wrong: bool) -> Response {

@@ -15,6 +15,7 @@ mod incidents;
 pub(crate) mod knocks;
 mod list;
 mod login;
+pub(in crate::http) mod mark;
 mod query;
 mod snippets;
 mod strip;
@@ -24,7 +25,6 @@ mod times;
 mod uptime;
 mod words;
 
-use std::fmt;
 use std::sync::Arc;
 
 use askama::Template;
@@ -44,7 +44,7 @@ use crate::http::auth::{Facts, Visitor, visit};
 use crate::http::form::Form;
 use crate::http::listen::{AbsoluteForm, Peer};
 use crate::http::page::address::{Address, Shown};
-use crate::http::page::frame::Frame;
+use crate::http::page::frame::{Frame, Framed};
 use crate::http::page::login::{login, logout, turned_away};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
@@ -52,9 +52,6 @@ use crate::http::seam::Engine;
 /// Nothing from elsewhere, nothing inline, no frame around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// Room for most pages.
-const PAGE_BYTES: usize = 16 * 1024;
 
 /// Everything that programs do not ask.
 pub(crate) fn routes<E: Engine>(
@@ -210,6 +207,12 @@ struct Refusal<'a> {
     failure: &'a Failure,
 }
 
+impl Framed for Refusal<'_> {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+}
+
 fn refusal<E: Engine>(door: &Door<E>, root: &'static str, failure: &Failure) -> Response {
     let title = failure.status.canonical_reason().unwrap_or("Error");
     let frame = Frame::outside(door, root, title);
@@ -222,33 +225,15 @@ fn refusal<E: Engine>(door: &Door<E>, root: &'static str, failure: &Failure) -> 
 }
 
 /// Fills a template on another thread: the one that hears pings has better things to do.
-async fn written<T: Template>(fill: impl FnOnce() -> T + Send + 'static) -> Result<Response, Failure> {
+async fn written<T: Framed>(fill: impl FnOnce() -> T + Send + 'static) -> Result<Response, Failure> {
     let fill: Box<dyn FnOnce() -> Response + Send> = Box::new(move || page(&fill()));
     tokio::task::spawn_blocking(fill).await.map_err(|_| Refused::Stopped.into())
 }
 
-/// What templates are written to. A call for each piece: within each template it would all weigh half as much again.
-struct Text(String);
-
-impl fmt::Write for Text {
-    #[inline(never)]
-    fn write_str(&mut self, piece: &str) -> fmt::Result {
-        self.0.push_str(piece);
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn write_char(&mut self, letter: char) -> fmt::Result {
-        self.0.push(letter);
-        Ok(())
-    }
-}
-
-/// Fills a template.
-fn page(template: &impl Template) -> Response {
-    let mut text = Text(String::with_capacity(PAGE_BYTES));
-    match template.render_into(&mut text) {
-        Ok(()) => dressed(text.0.into(), "text/html; charset=utf-8"),
+/// Fills a template and its frame.
+fn page(page: &impl Framed) -> Response {
+    match page.render().and_then(|main| page.frame().around(main)) {
+        Ok(text) => dressed(text.into(), "text/html; charset=utf-8"),
         Err(error) => {
             tracing::error!(%error, "a page could not be written");
             let mut response = dressed("The page could not be written.".into(), "text/plain; charset=utf-8");

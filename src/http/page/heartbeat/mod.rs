@@ -17,9 +17,10 @@ use crate::http::badge::{self, Form, Kind};
 use crate::http::page::act::PAUSES;
 use crate::http::page::chart::{self, Chart};
 use crate::http::page::deliveries::may_retry;
-use crate::http::page::frame::{Frame, Here};
+use crate::http::page::frame::{Frame, Framed, Here};
 use crate::http::page::heartbeat::rows::RunRow;
 use crate::http::page::heartbeat::standing::{Part, standing};
+use crate::http::page::mark::Mark;
 use crate::http::page::query::ListQuery;
 use crate::http::page::snippets::{Snippet, snippets};
 use crate::http::page::times::{Told, lasted};
@@ -66,6 +67,12 @@ struct Detail {
     more_deliveries: bool,
 }
 
+impl Framed for Detail {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+}
+
 /// Everything that is asked.
 struct Asked {
     tile: TileView,
@@ -94,6 +101,7 @@ pub(super) async fn answer<E: Engine>(
     let role = visitor.role;
     let name = asked.tile.heartbeat.name.clone();
     let frame = Frame::of(door, visitor, ("../", Here::Heartbeats), name).await?;
+    let frame = Frame { heartbeat: Some(slug), ..frame };
     let settings = door.settings();
     written(move || fill(frame, settings, role, asked, place.is_some())).await
 }
