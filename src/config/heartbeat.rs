@@ -230,14 +230,13 @@ fn tags(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<Vec<String>> {
 }
 
 fn methods(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<BTreeSet<Method>> {
-    let words = [("GET", Method::Get), ("HEAD", Method::Head), ("POST", Method::Post)];
     let mut methods = BTreeSet::new();
     let items = item.list(reader, "\"GET\", \"HEAD\" and \"POST\"")?;
     if items.is_empty() {
         item.problem(reader, "methods is empty, so every ping would be ignored");
     }
     for item in items {
-        methods.extend(item.one_of(reader, &words));
+        methods.extend(item.one_of(reader, &Method::WORDS));
     }
     Some(methods)
 }

@@ -108,7 +108,7 @@ fn defaults(text: &mut String, defaults: &Defaults) {
     let channels = defaults.channels.as_ref();
     put_list("channels", channels.map(|channels| channels.iter().map(ChannelName::as_str).collect()));
     let methods = defaults.methods.as_ref();
-    put_list("methods", methods.map(|methods| methods.iter().copied().map(method).collect()));
+    put_list("methods", methods.map(|methods| methods.iter().copied().map(Method::word).collect()));
     for (name, value) in [("host", &defaults.host), ("timezone", &defaults.timezone)] {
         if let Some(value) = value {
             put(text, name, &quoted(value));
@@ -160,14 +160,6 @@ fn webhook(text: &mut String, webhook: &Webhook) {
     }
     span(text, "timeout", webhook.timeout);
     span(text, "retry_for", webhook.retry_for);
-}
-
-fn method(method: Method) -> &'static str {
-    match method {
-        Method::Get => "GET",
-        Method::Head => "HEAD",
-        Method::Post => "POST",
-    }
 }
 
 fn table(text: &mut String, head: &str) {

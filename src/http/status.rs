@@ -25,7 +25,6 @@ use crate::http::page::mark::Mark;
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::machine::view::{DayTold, HeartbeatCounts, PublicView};
-use crate::model::heartbeat::Status;
 use crate::model::id::Slug;
 use crate::model::time::Timestamp;
 
@@ -125,7 +124,7 @@ struct Public {
 
 fn render(tag: String, counts: HeartbeatCounts, mut heartbeats: Vec<PublicView>, now: Timestamp) -> String {
     // The worst first, as a person looks for it.
-    heartbeats.sort_by(|a, b| (rank(a.status), &a.name).cmp(&(rank(b.status), &b.name)));
+    heartbeats.sort_by(|a, b| (a.status.urgency(), &a.name).cmp(&(b.status.urgency(), &b.name)));
     let more = counts.total.saturating_sub(heartbeats.len() as u64);
     let worst = Shown::worst(counts).word();
     let page = Public { tag, worst, heartbeats, more, now, style: STYLE };
@@ -164,16 +163,6 @@ fn bar(days: &[DayTold]) -> String {
     }
     svg.push_str("</svg>");
     svg
-}
-
-fn rank(status: Status) -> u8 {
-    match status {
-        Status::Down => 0,
-        Status::Late => 1,
-        Status::New => 2,
-        Status::Up => 3,
-        Status::Paused => 4,
-    }
 }
 
 /// `2026-11-22 03:10 UTC`

@@ -47,6 +47,14 @@ impl Status {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::New, Self::Up, Self::Late, Self::Down, Self::Paused];
 
+    /// All of them, what needs somebody first.
+    pub const BY_URGENCY: [Self; 5] = [Self::Down, Self::Late, Self::New, Self::Up, Self::Paused];
+
+    /// Its place among them.
+    pub fn urgency(self) -> usize {
+        Self::BY_URGENCY.into_iter().take_while(|status| *status != self).count()
+    }
+
     /// The word for it.
     pub const fn word(self) -> &'static str {
         match self {

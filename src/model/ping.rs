@@ -71,6 +71,21 @@ pub enum Method {
     Post,
 }
 
+impl Method {
+    /// All of them, with their words.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("GET", Self::Get), ("HEAD", Self::Head), ("POST", Self::Post)];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+        }
+    }
+}
+
 /// Whom a ping is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {

@@ -211,8 +211,7 @@ fn read_channels(
 
 fn read_methods(fields: &Fields) -> Result<Option<BTreeSet<Method>>, Failure> {
     let Some(words) = fields.words("methods", METHODS_MAX)? else { return Ok(None) };
-    let known: BTreeMap<&str, Method> =
-        [("GET", Method::Get), ("HEAD", Method::Head), ("POST", Method::Post)].into();
+    let known = BTreeMap::from(Method::WORDS);
     let methods: Option<BTreeSet<Method>> =
         words.iter().map(|word| known.get(word.as_str()).copied()).collect();
     methods.filter(|methods| !methods.is_empty()).map(Some).ok_or_else(|| {

@@ -34,16 +34,8 @@ pub(crate) enum Shown {
 impl Shown {
     /// The worst of them. Those that are paused count only when all are.
     pub(crate) fn worst(counts: HeartbeatCounts) -> Self {
-        let HeartbeatCounts { down, late, new, up, paused, total: _, running: _ } = counts;
-        let worst = [
-            (down, Status::Down),
-            (late, Status::Late),
-            (new, Status::New),
-            (up, Status::Up),
-            (paused, Status::Paused),
-        ];
-        let found = worst.into_iter().find(|(count, _)| *count > 0);
-        found.map_or(Self::Nothing, |(_, status)| Self::Status(status))
+        let found = Status::BY_URGENCY.into_iter().find(|status| counts.of(*status) > 0);
+        found.map_or(Self::Nothing, Self::Status)
     }
 
     /// The word for it.

@@ -176,7 +176,7 @@ impl Home {
 
     /// The statuses that there are to choose from, with their numbers.
     fn tabs(&self) -> Vec<(Status, u64)> {
-        [Status::Down, Status::Late, Status::Up, Status::New, Status::Paused]
+        Status::BY_URGENCY
             .into_iter()
             .map(|status| (status, self.survey.counts.of(status)))
             .filter(|(status, count)| *count > 0 || self.query.status == Some(*status))

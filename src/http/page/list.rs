@@ -7,12 +7,10 @@ use url::form_urlencoded::Serializer;
 
 use crate::engine::handle::Refused;
 use crate::http::api::request::Parameters;
-use crate::http::page::times::{exact, instant};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::machine::view::TileView;
 use crate::model::id::Slug;
-use crate::model::time::Timestamp;
 
 /// Items on a page.
 pub(super) const ITEMS: usize = 50;
@@ -90,19 +88,6 @@ pub(super) async fn tiles<'a, E: Engine>(
     let tiles = engine.ask(move |view| view.tiles(&slugs, 0)).await?;
     Ok(tiles.into_iter().map(|tile| (tile.heartbeat.slug.clone(), tile)).collect())
 }
-
-/// An instant told exactly, as HTML: `2026-11-25 02:10:00`. Holds nothing that must be escaped.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct At(pub(super) Timestamp);
-
-impl std::fmt::Display for At {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (text, title) = (instant(self.0), self.0.to_jiff().strftime("%a %F %T%.3f UTC"));
-        write!(f, r#"<time datetime="{}" title="{title}">{text}</time>"#, exact(self.0))
-    }
-}
-
-impl askama::filters::HtmlSafe for At {}
 
 #[cfg(test)]
 mod tests {

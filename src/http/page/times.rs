@@ -6,22 +6,28 @@ use crate::model::ago::{ago, took, when};
 use crate::model::time::{Span, Timestamp};
 
 /// An instant, as HTML. Holds nothing that must be escaped.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Told {
     at: Timestamp,
-    now: Timestamp,
-    /// How the script goes on telling it: `ago` or `when`.
+    text: String,
+    /// How the script goes on telling it: ` data-ago`, ` data-when`, or not at all.
     how: &'static str,
 }
 
 /// How long ago that was.
 pub(super) fn past(at: Timestamp, now: Timestamp) -> Told {
-    Told { at, now, how: "ago" }
+    Told { at, text: ago(at, now), how: " data-ago" }
 }
 
 /// When that will be.
 pub(super) fn next(at: Timestamp, now: Timestamp) -> Told {
-    Told { at, now, how: "when" }
+    Told { at, text: when(at, now), how: " data-when" }
+}
+
+/// When that was, whenever that is read.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "templates pass it so")]
+pub(super) fn fixed(at: &Timestamp) -> Told {
+    Told { at: *at, text: instant(*at), how: "" }
 }
 
 /// The instant itself, to the second: `2026-11-25 02:10:00`.
@@ -41,10 +47,9 @@ pub(super) fn lasted(ms: i64) -> String {
 
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, now, how } = *self;
-        let text = if how == "ago" { ago(at, now) } else { when(at, now) };
-        let (datetime, title) = (exact(at), at.to_jiff().strftime("%a %F %T%.3f UTC"));
-        write!(f, r#"<time datetime="{datetime}" title="{title}" data-{how}>{text}</time>"#)
+        let Self { at, text, how } = self;
+        let (datetime, title) = (exact(*at), at.to_jiff().strftime("%a %F %T%.3f UTC"));
+        write!(f, r#"<time datetime="{datetime}" title="{title}"{how}>{text}</time>"#)
     }
 }
 

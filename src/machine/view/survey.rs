@@ -172,24 +172,13 @@ impl View<'_> {
         let number = match order {
             Order::Slug => return Some(Key::Text(beat.heartbeat.slug.as_str().to_owned())),
             Order::Name => return Some(Key::Text(beat.heartbeat.name.to_lowercase())),
-            Order::Status => urgency(status),
+            Order::Status => status.urgency() as i64,
             Order::LastPing => -(beat.last_ping? + by).as_millis(),
             Order::NextDue if beat.heartbeat.timing.interval().is_some() => (beat.due? + by).as_millis(),
             Order::NextDue => beat.due?.as_millis(),
             Order::Duration => -beat.last_duration?.as_millis(),
         };
         Some(Key::Number(number))
-    }
-}
-
-/// What needs somebody comes first.
-fn urgency(status: Status) -> i64 {
-    match status {
-        Status::Down => 0,
-        Status::Late => 1,
-        Status::New => 2,
-        Status::Up => 3,
-        Status::Paused => 4,
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) use axis::{Lengths, Place, Tick};
 
 use crate::http::page::times::{instant, lasted};
 use crate::http::page::words::{class, counted, outcome};
+use crate::machine::days::sketch::nearest_rank;
 use crate::machine::view::RunEntry;
 use crate::model::time::Timestamp;
 
@@ -222,9 +223,8 @@ fn band(drawn: &[Drawn<'_>], times: Times, lengths: Lengths) -> Option<Band> {
 }
 
 /// What so many of a hundred do not exceed; of numbers in order.
-fn rank(sorted: &[i64], percent: usize) -> i64 {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or(0)
+fn rank(sorted: &[i64], percent: u64) -> i64 {
+    nearest_rank(sorted.len() as u64, percent).map_or(0, |rank| sorted[rank as usize - 1])
 }
 
 fn label(drawn: &[Drawn<'_>], now: Timestamp) -> String {

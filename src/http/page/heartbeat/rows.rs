@@ -3,7 +3,6 @@
 use crate::http::page::times::{Told, lasted, past};
 use crate::http::page::words;
 use crate::machine::view::{BodyView, RunEntry};
-use crate::model::ping::Method;
 use crate::model::time::Timestamp;
 
 /// A run in the table.
@@ -42,7 +41,7 @@ impl RunRow {
             exit_code: run.exit_code,
             source: entry.method.map(|method| {
                 let from = entry.from.map_or_else(|| "a Unix socket".to_owned(), |from| from.to_string());
-                format!("{} from {from}", word(method))
+                format!("{} from {from}", method.word())
             }),
             rid: run.rid.map(|rid| (rid.to_string().chars().take(8).collect(), rid.to_string())),
             body: entry.body.flatten().map(|body| BodyView { text: legible(&body.text), ..body }),
@@ -100,14 +99,6 @@ fn after_colour(text: &str) -> Option<&str> {
     let rest = text.strip_prefix("\x1b[")?;
     let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ';' | ':'));
     rest.strip_prefix(['m', 'K'])
-}
-
-fn word(method: Method) -> &'static str {
-    match method {
-        Method::Get => "GET",
-        Method::Head => "HEAD",
-        Method::Post => "POST",
-    }
 }
 
 #[cfg(test)]
