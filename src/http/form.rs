@@ -17,20 +17,20 @@ pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
     /// Reads one of at most 4 KB.
-    pub(crate) async fn read<S, B, E>(headers: &HeaderMap, stream: S) -> Result<Self, Failure>
+    pub(crate) async fn read<S, B, E>(headers: HeaderMap, stream: S) -> Result<Self, Failure>
     where
         S: Stream<Item = Result<B, E>> + Send + 'static,
         B: Buf + Send,
         E: Send,
     {
-        if !is_form(headers) {
+        if !is_form(&headers) {
             return Err(Failure::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
                 "The body must be a form, sent as \"Content-Type: application/x-www-form-urlencoded\".",
             ));
         }
-        let body = read_whole(headers, Box::pin(stream), FORM_MAX).await.map_err(|unread| match unread {
+        let body = read_whole(&headers, Box::pin(stream), FORM_MAX).await.map_err(|unread| match unread {
             Unread::TooLarge => Failure::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",

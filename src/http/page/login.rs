@@ -2,8 +2,6 @@
 //! decided in `auth`.
 
 use askama::Template;
-use bytes::Buf;
-use futures_util::Stream;
 use http::header::SET_COOKIE;
 use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,10 +9,9 @@ use warp::reply::Response;
 
 use crate::http::Door;
 use crate::http::auth::{Facts, Turned, key_of, reads, refuse_other_sites, visitor};
-use crate::http::form::Form;
 use crate::http::origin::origin;
 use crate::http::page::frame::{Frame, Framed};
-use crate::http::page::{Request, dressed, page, see_other, wants_page};
+use crate::http::page::{Request, Sent, dressed, page, see_other, wants_page};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::http::session;
@@ -23,19 +20,13 @@ use crate::http::session;
 const NEXT_MAX: usize = 2_000;
 
 /// Answers at `/login`.
-pub(super) async fn login<E, S, B, X>(
+pub(super) async fn login<E: Engine>(
     door: &Door<E>,
     request: &Request,
-    stream: S,
-) -> Result<Response, Failure>
-where
-    E: Engine,
-    S: Stream<Item = Result<B, X>> + Send + 'static,
-    B: Buf + Send,
-    X: Send,
-{
+    sent: Sent,
+) -> Result<Response, Failure> {
     if request.method == Method::POST {
-        return sign_in(door, request, stream).await;
+        return sign_in(door, request, sent).await;
     }
     let next = request.query.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
     match visitor(&door.settings(), request.facts(), door.engine.now()) {
@@ -62,16 +53,10 @@ pub(super) fn turned_away(turned: Turned, facts: Facts<'_>, path: &str) -> Resul
     }
 }
 
-async fn sign_in<E, S, B, X>(door: &Door<E>, request: &Request, stream: S) -> Result<Response, Failure>
-where
-    E: Engine,
-    S: Stream<Item = Result<B, X>> + Send + 'static,
-    B: Buf + Send,
-    X: Send,
-{
+async fn sign_in<E: Engine>(door: &Door<E>, request: &Request, sent: Sent) -> Result<Response, Failure> {
     // A foreign page must not sign anybody in either, as whom it likes.
     refuse_other_sites(&door.settings(), request.facts())?;
-    let sent = Form::read(&request.headers, stream).await?;
+    let sent = sent.await?;
     let (settings, next) = (door.settings(), sent.get("next"));
     if settings.api_keys.is_empty() {
         // There is nothing to sign in to: the page says who may see it.
@@ -100,17 +85,11 @@ fn tell_of_failure<E: Engine>(door: &Door<E>, request: &Request) {
 }
 
 /// Ends a session, at `/logout`.
-pub(super) async fn logout<E, S, B, X>(
+pub(super) async fn logout<E: Engine>(
     door: &Door<E>,
     request: &Request,
-    stream: S,
-) -> Result<Response, Failure>
-where
-    E: Engine,
-    S: Stream<Item = Result<B, X>> + Send + 'static,
-    B: Buf + Send,
-    X: Send,
-{
+    sent: Sent,
+) -> Result<Response, Failure> {
     let settings = door.settings();
     let visitor = match visitor(&settings, request.facts(), door.engine.now()) {
         Ok(visitor) => visitor,
@@ -118,7 +97,7 @@ where
         Err(Turned::Login) => return Ok(on("/login", None)),
         Err(Turned::Failure(failure)) => return Err(failure),
     };
-    visitor.sent(Form::read(&request.headers, stream).await?.get("csrf"))?;
+    visitor.sent(sent.await?.get("csrf"))?;
     Ok(on("/login", Some(session::set_cookie("", &settings.base_url))))
 }
 
@@ -143,9 +122,9 @@ pub(super) fn local(next: &str) -> &str {
     if plain && ours { next } else { "/" }
 }
 
-/// Leads from this path to the form at once, and from there to `next`. A browser keeps a `SameSite=Strict` cookie back when a link of a chat or an
-/// e-mail leads here, and behind every redirect of that; from this page on it is within this site and sends it,
-/// so that whoever is signed in is led on to where the link went.
+/// Leads from this path to the form at once, and from there to `next`. A browser keeps a `SameSite=Strict` cookie
+/// back when a link of a chat or an e-mail leads here, and behind every redirect of that; from this page on it is
+/// within this site and sends it, so that whoever is signed in is led on to where the link went.
 fn lead_on(path: &str, next: &str) -> String {
     let depth = path.split('?').next().unwrap_or_default().matches('/').count().saturating_sub(1);
     let next = utf8_percent_encode(local(next), NON_ALPHANUMERIC);

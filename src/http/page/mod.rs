@@ -28,8 +28,8 @@ mod words;
 use std::sync::Arc;
 
 use askama::Template;
-use bytes::Buf;
-use futures_util::Stream;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
@@ -75,8 +75,9 @@ pub(crate) fn routes<E: Engine>(
             let door = Arc::clone(&door);
             async move {
                 let address = whole(path.as_str(), &query);
+                let sent = Form::read(HeaderMap::clone(&headers), stream).boxed();
                 let request = Request { method, address, query, headers, peer, absolute };
-                Ok::<_, Rejection>(respond(&door, &place, &request, stream).await)
+                Ok::<_, Rejection>(respond(&door, &place, &request, sent).await)
             }
         })
 }
@@ -96,6 +97,9 @@ fn whole(path: &str, query: &[(String, String)]) -> String {
     format!("{path}?{query}")
 }
 
+/// The form that a request brings; read when it is asked for.
+type Sent = BoxFuture<'static, Result<Form, Failure>>;
+
 /// The head of a request.
 struct Request {
     method: Method,
@@ -114,31 +118,19 @@ impl Request {
     }
 }
 
-async fn respond<E, S, B, X>(door: &Door<E>, address: &Address, request: &Request, stream: S) -> Response
-where
-    E: Engine,
-    S: Stream<Item = Result<B, X>> + Send + 'static,
-    B: Buf + Send,
-    X: Send,
-{
-    match answer(door, address, request, stream).await {
+async fn respond<E: Engine>(door: &Door<E>, address: &Address, request: &Request, sent: Sent) -> Response {
+    match answer(door, address, request, sent).await {
         Ok(response) => response,
         Err(failure) => refusal(door, address.root(), &failure),
     }
 }
 
-async fn answer<E, S, B, X>(
+async fn answer<E: Engine>(
     door: &Door<E>,
     address: &Address,
     request: &Request,
-    stream: S,
-) -> Result<Response, Failure>
-where
-    E: Engine,
-    S: Stream<Item = Result<B, X>> + Send + 'static,
-    B: Buf + Send,
-    X: Send,
-{
+    sent: Sent,
+) -> Result<Response, Failure> {
     let somewhere = !matches!(address, Address::Nowhere(_));
     if somewhere && !address.methods().split(", ").any(|method| request.method == method) {
         return Err(Failure::method(address.methods()));
@@ -146,29 +138,23 @@ where
     match address {
         Address::Nowhere(_) => Err(Failure::not_found("There is nothing at this address.")),
         Address::Asset(name) => assets::answer(name, &request.query),
-        Address::Login => login(door, request, stream).await,
-        Address::Logout => logout(door, request, stream).await,
+        Address::Login => login(door, request, sent).await,
+        Address::Logout => logout(door, request, sent).await,
         Address::Shown(shown) => match visit(&door.settings(), request.facts(), door.engine.now()) {
-            Ok(visitor) => show(door, shown, visitor, request, stream).await,
+            Ok(visitor) => show(door, shown, visitor, request, sent).await,
             Err(turned) => turned_away(turned, request.facts(), &request.address),
         },
     }
 }
 
 /// Answers somebody who may see the page.
-async fn show<E, S, B, X>(
+async fn show<E: Engine>(
     door: &Door<E>,
     shown: &Shown,
     visitor: Visitor,
     request: &Request,
-    stream: S,
-) -> Result<Response, Failure>
-where
-    E: Engine,
-    S: Stream<Item = Result<B, X>> + Send + 'static,
-    B: Buf + Send,
-    X: Send,
-{
+    sent: Sent,
+) -> Result<Response, Failure> {
     let query = &request.query;
     match shown {
         Shown::Home => home::answer(door, visitor, query).await,
@@ -181,7 +167,7 @@ where
             Ok(see_other(&format!("{place}{query}")))
         }
         Shown::Act(act) => {
-            let form = Form::read(&request.headers, stream).await?;
+            let form = sent.await?;
             visitor.sent(form.get("csrf"))?;
             act::answer(door, act, &form).await
         }
