@@ -1,6 +1,6 @@
 //! Deliveries, newest first: what became of each alert, and a button to try it once more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use askama::Template;
 use warp::reply::Response;
@@ -9,15 +9,14 @@ use crate::http::Door;
 use crate::http::api::deliveries;
 use crate::http::auth::Visitor;
 use crate::http::page::frame::{Frame, Framed, Here};
-use crate::http::page::list::{ITEMS, Listed, named, tiles};
+use crate::http::page::list::{ITEMS, Listed, Tiles, named};
 use crate::http::page::mark::Mark;
 use crate::http::page::times::{fixed, lasted};
 use crate::http::page::{words, written};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
-use crate::machine::view::{AttemptView, DeliveryCounts, DeliveryStatus, DeliveryView};
+use crate::machine::view::{AttemptView, DeliveryCounts, DeliveryStatus, DeliveryView, TileView};
 use crate::model::channel::ChannelName;
-use crate::model::id::Slug;
 
 #[derive(Template)]
 #[template(path = "deliveries.html")]
@@ -55,15 +54,14 @@ pub(super) async fn answer<E: Engine>(
     let (filter, cursor) = deliveries::wanted(door, &given).await.map_err(named)?;
     listed.put_slug(filter.heartbeat.as_deref());
     let (found, next) = deliveries::page(&door.engine, filter, cursor, ITEMS).await?;
-    let names = tiles(&door.engine, found.iter().filter_map(|delivery| delivery.heartbeat.as_ref())).await?;
-    let names: BTreeMap<Slug, String> =
-        names.into_iter().map(|(slug, tile)| (slug, tile.heartbeat.name)).collect();
+    let slugs = found.iter().filter_map(|delivery| delivery.heartbeat.clone()).collect();
+    let tiles = Tiles::of(&door.engine, slugs).await?;
     let counts = door.engine.ask(|view| view.standings().deliveries).await?;
     let channels = door.settings().channels.clone();
     let frame = Frame::of(door, visitor, ("./", Here::Deliveries), "Deliveries").await?;
     written(move || {
         let item = |delivery: DeliveryView| Item {
-            name: delivery.heartbeat.as_ref().and_then(|slug| names.get(slug).cloned()),
+            name: delivery.heartbeat.as_ref().and_then(|slug| tiles.get(slug)).map(TileView::name),
             delivery,
         };
         let items = found.into_iter().map(item).collect();

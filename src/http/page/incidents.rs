@@ -1,7 +1,5 @@
 //! Incidents of all heartbeats, newest first, each with why, how long, and what happened in it.
 
-use std::collections::BTreeMap;
-
 use askama::Template;
 use warp::reply::Response;
 
@@ -9,7 +7,7 @@ use crate::http::Door;
 use crate::http::api::incidents;
 use crate::http::auth::Visitor;
 use crate::http::page::frame::{Frame, Framed, Here};
-use crate::http::page::list::{ITEMS, Listed, named, tiles};
+use crate::http::page::list::{ITEMS, Listed, Tiles, named};
 use crate::http::page::mark::Mark;
 use crate::http::page::times::fixed;
 use crate::http::page::{words, written};
@@ -55,7 +53,8 @@ pub(super) async fn answer<E: Engine>(
     let (filter, cursor) = incidents::wanted(door, &given).await.map_err(named)?;
     listed.put_slug(filter.heartbeat.as_ref().map(Slug::as_str));
     let (found, next) = incidents::page(&door.engine, filter, cursor, ITEMS).await?;
-    let tiles = tiles(&door.engine, found.iter().map(|entry| &entry.heartbeat)).await?;
+    let slugs = found.iter().map(|entry| entry.heartbeat.clone()).collect();
+    let tiles = Tiles::of(&door.engine, slugs).await?;
     let frame = Frame::of(door, visitor, ("./", Here::Incidents), "Incidents").await?;
     written(move || {
         let now = frame.now;
@@ -66,14 +65,14 @@ pub(super) async fn answer<E: Engine>(
 }
 
 impl Item {
-    fn new(entry: IncidentEntry, tiles: &BTreeMap<Slug, TileView>, now: Timestamp) -> Self {
+    fn new(entry: IncidentEntry, tiles: &Tiles, now: Timestamp) -> Self {
         let tile = tiles.get(&entry.heartbeat);
         // Of one that is open the machine knows more: what came and did not come before it.
         let open = |tile: &&TileView| {
             tile.heartbeat.incident.as_ref().is_some_and(|open| open.id == entry.incident.id)
         };
         let why = tile.filter(open).and_then(|tile| tile.why.clone());
-        let name = tile.map(|tile| tile.heartbeat.name.clone());
+        let name = tile.map(TileView::name);
         Self { cause: why.unwrap_or_else(|| cause(&entry)), name, entry, now }
     }
 

@@ -1,8 +1,6 @@
 //! What the pages with a list that goes on have in common: the address that says what is wanted, the addresses that
 //! change one thing of it, and the names of heartbeats. Never knows what is in a list.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use url::form_urlencoded::Serializer;
 
 use crate::engine::handle::Refused;
@@ -78,15 +76,21 @@ pub(super) fn named(failure: Failure) -> Failure {
     }
 }
 
-/// The heartbeats of these slugs that there are.
-pub(super) async fn tiles<'a, E: Engine>(
-    engine: &E,
-    slugs: impl Iterator<Item = &'a Slug>,
-) -> Result<BTreeMap<Slug, TileView>, Refused> {
-    let slugs: BTreeSet<Slug> = slugs.cloned().collect();
-    let slugs: Vec<Slug> = slugs.into_iter().collect();
-    let tiles = engine.ask(move |view| view.tiles(&slugs, 0)).await?;
-    Ok(tiles.into_iter().map(|tile| (tile.heartbeat.slug.clone(), tile)).collect())
+/// Heartbeats at a glance: those of a page.
+pub(super) struct Tiles(Vec<TileView>);
+
+impl Tiles {
+    /// Those of these slugs that there are.
+    pub(super) async fn of<E: Engine>(engine: &E, mut slugs: Vec<Slug>) -> Result<Self, Refused> {
+        slugs.sort_unstable();
+        slugs.dedup();
+        engine.ask(move |view| view.tiles(&slugs, 0)).await.map(Self)
+    }
+
+    /// The one of a slug.
+    pub(super) fn get(&self, slug: &Slug) -> Option<&TileView> {
+        self.0.iter().find(|tile| tile.heartbeat.slug == *slug)
+    }
 }
 
 #[cfg(test)]

@@ -218,7 +218,11 @@ async fn written<T: Framed>(fill: impl FnOnce() -> T + Send + 'static) -> Result
 
 /// Fills a template and its frame.
 fn page(page: &impl Framed) -> Response {
-    match page.render().and_then(|main| page.frame().around(main)) {
+    framed(page.frame(), page.render())
+}
+
+fn framed(frame: &Frame, main: askama::Result<String>) -> Response {
+    match main.and_then(|main| frame.around(main)) {
         Ok(text) => dressed(text.into(), "text/html; charset=utf-8"),
         Err(error) => {
             tracing::error!(%error, "a page could not be written");

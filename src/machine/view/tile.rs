@@ -20,6 +20,13 @@ pub struct TileView {
     pub runs: Vec<RunEntry>,
 }
 
+impl TileView {
+    /// What people call it.
+    pub fn name(&self) -> String {
+        self.heartbeat.name.clone()
+    }
+}
+
 impl View<'_> {
     /// A heartbeat at a glance, by slug or UUID, with at most so many runs.
     pub fn tile(&self, name: &str, runs: usize) -> Option<TileView> {
