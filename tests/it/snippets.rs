@@ -342,5 +342,14 @@ fn the_page_shows_the_ping_url_itself() {
     let url = heartbeat["ping_url"].as_str().unwrap();
     assert!(place.page.contains(&format!("<code id=\"ping-url\">{url}</code>")), "{}", place.page);
     // PowerShell is not there to run it; what it takes for itself in a string in quotes is not in the URL.
-    assert!(place.snippet("powershell").starts_with(&format!("$ping = '{url}'\n")));
+    let powershell = place.snippet("powershell");
+    assert!(powershell.starts_with(&format!("$ping = '{url}'\n")), "{powershell}");
+    for said in [
+        "Send-Ping 'start'\n",
+        "} finally {\n",
+        "if ($code -ge 0 -and $code -le 255) { Send-Ping \"$code\" } else { Send-Ping 'fail' }\n",
+        "\nexit $code",
+    ] {
+        assert!(powershell.contains(said), "{said}: {powershell}");
+    }
 }

@@ -2,7 +2,7 @@
 //! decided in `auth`.
 
 use askama::Template;
-use http::header::SET_COOKIE;
+use http::header::{SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use warp::reply::Response;
@@ -46,7 +46,7 @@ pub(super) fn turned_away(turned: Turned, facts: Facts<'_>, path: &str) -> Resul
             let html = lead_on(path, if reads(facts.method) { path } else { "/" });
             let mut response = dressed(html.into(), "text/html; charset=utf-8");
             if !wants_page(facts.headers) {
-                *response.status_mut() = StatusCode::UNAUTHORIZED;
+                make_unauthorized(&mut response);
             }
             Ok(response)
         }
@@ -155,9 +155,15 @@ fn form<E: Engine>(door: &Door<E>, next: &str, wrong: bool) -> Response {
     let frame = Frame::outside(door, "./", "Sign in");
     let mut response = page(&SignIn { frame, next: local(next), wrong });
     if wrong {
-        *response.status_mut() = StatusCode::UNAUTHORIZED;
+        make_unauthorized(&mut response);
     }
     response
+}
+
+/// 401, which has to name a way; a browser asks nobody for a bearer.
+fn make_unauthorized(response: &mut Response) {
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
 }
 
 #[cfg(test)]

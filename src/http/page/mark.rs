@@ -85,3 +85,43 @@ impl<'a> Mark<'a> {
         Self { of: "outcome", class: "failure", size: 16, shape: OCTAGON, word }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_has_a_shape_of_its_own_beside_its_word() {
+        let all = [
+            ["up", "late", "down", "paused", "new"].map(Mark::status),
+            ["success", "overran", "failure", "running", "abandoned"].map(Mark::outcome),
+        ];
+        for marks in all {
+            let shapes: BTreeSet<&str> = marks.iter().map(|mark| mark.shape).collect();
+            assert_eq!(shapes.len(), marks.len());
+            for mark in marks {
+                let (of, word) = (mark.of, mark.word);
+                let html = mark.to_string();
+                assert!(html.starts_with(&format!("<span class=\"{of} {word}\"><svg")), "{html}");
+                assert!(
+                    html.contains(mark.shape) && html.ends_with(&format!("</svg>{word}</span>")),
+                    "{html}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_ended_well_does_not_look_like_what_did_not() {
+        for (well, ill) in [
+            (Mark::delivery("delivered"), Mark::delivery("given up")),
+            (Mark::incident(false), Mark::incident(true)),
+            (Mark::good("in force"), Mark::bad("not in force")),
+        ] {
+            assert!(well.shape != ill.shape && well.class != ill.class && well.word != ill.word);
+        }
+        assert_eq!(Mark::delivery("given up").class, "failed");
+    }
+}

@@ -23,7 +23,7 @@ mod strip;
 mod tests;
 mod times;
 mod uptime;
-mod words;
+pub(in crate::http) mod words;
 
 use std::sync::Arc;
 

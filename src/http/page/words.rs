@@ -93,7 +93,7 @@ pub(super) fn note(note: &NoteView) -> String {
 }
 
 /// A window in which overdue could not hear.
-pub(super) fn blind(window: BlindWindow) -> String {
+pub(in crate::http) fn blind(window: BlindWindow) -> String {
     let (from, to) = (instant(window.from), instant(window.to));
     let what = match window.why {
         Blindness::NotRunning => "overdue was not running",

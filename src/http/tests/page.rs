@@ -174,7 +174,7 @@ async fn who_may_only_read_sees_no_secret_and_no_button() {
     assert_eq!(house.post(&format!("{PAGE}/pause"), &[("X-Api-Key", WRITE)], &form).await.status, 303);
     // Nobody: the form is somewhere else.
     let answer = house.get(&format!("{PAGE}?runs=ended_5_{}", "0".repeat(32))).await;
-    assert_eq!(answer.status, 401);
+    assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Bearer")));
     assert!(answer.body.contains("../login?next=%2Fheartbeats%2Fsync%3Fruns%3Dended"), "{answer:?}");
 }
 

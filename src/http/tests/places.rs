@@ -1,12 +1,14 @@
 //! The pages of incidents, deliveries and the config, as a browser gets them.
 
 use crate::config::{ApiKey, Role};
+use crate::http::page::words;
 use crate::http::seam::Engine as _;
 use crate::http::tests::{Answer, House, NOON, uuid_of};
 use crate::machine::event::Event;
 use crate::model::channel::ChannelName;
 use crate::model::delivery::{Attempt, Verdict};
-use crate::model::time::Span;
+use crate::model::incident::{BlindWindow, Blindness};
+use crate::model::time::{Span, Timestamp};
 
 const LIST: &str = "/api/v1/heartbeats";
 const READ: (&str, &str) = ("Authorization", "Bearer a-key-that-may-read!");
@@ -106,6 +108,43 @@ async fn incidents_are_told_newest_first_with_why_and_how_they_ended() {
 }
 
 #[tokio::test]
+async fn an_incident_names_when_overdue_could_not_hear() {
+    let house = house();
+    ping(&house, "backup", "").await;
+    let due = NOON + 86_400_000;
+    house.desk.set_clock(due + 20_000);
+    let [from, to] = [due + 10_000, due + 20_000].map(Timestamp::from_millis);
+    house.desk.tell(Event::Blind(BlindWindow { from, to, why: Blindness::Stalled }));
+    house.desk.set_clock(due + 86_400_000);
+    house.desk.tell(Event::Tick);
+    for (path, told) in [
+        ("/", &["; overdue could not hear for part of that time"][..]),
+        (
+            "/incidents",
+            &["The ping may have come while overdue could not hear.", "; the ping may have come then"],
+        ),
+        (
+            "/heartbeats/backup",
+            &[
+                ">maybe unheard<",
+                "The ping may have come while overdue could not hear: from due to deadline",
+                "When overdue could not hear since the last finish:",
+                ">between due and deadline<",
+            ],
+        ),
+    ] {
+        let html = page(&house, path).await;
+        for told in told {
+            assert!(html.contains(told), "{path}: {told}: {html}");
+        }
+    }
+    for path in ["/incidents", "/heartbeats/backup"] {
+        let html = page(&house, path).await;
+        assert!(html.contains(&words::blind(BlindWindow { from, to, why: Blindness::Stalled })), "{html}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_goes_on_where_the_page_before_ended() {
     let house = house();
     for n in 0..70 {
@@ -200,6 +239,8 @@ async fn a_browser_is_told_by_a_page_that_nothing_is_there() {
         assert_eq!(answer.status, 405);
         assert!(answer.header("allow").is_some() && answer.body.contains("This takes only"), "{answer:?}");
         assert!(answer.body.trim_start().starts_with("<!doctype html>"), "{answer:?}");
+        // What is there for people answers all in one way.
+        assert_eq!(house.send(method, path, &[], "").await.body, answer.body);
     }
     let wide = "/x".repeat(40);
     for (path, headers) in [
@@ -262,9 +303,14 @@ async fn the_config_is_shown_to_all_and_tests_only_to_who_may_write() {
         assert!(mine.contains(shown), "{shown}: {mine}");
     }
     assert!(mine.contains("<form method=\"post\" action=\"channels/ops/test\">"), "{mine}");
+    assert!(mine.contains(">Send a test</button>"), "{mine}");
     let theirs = house.send("GET", "/config", &[READ], "").await;
     assert!(theirs.status == 200 && theirs.body.contains("[server]\n"), "{}", theirs.body);
-    assert!(!theirs.body.contains("<button>Send") && !theirs.body.contains("/test\""), "{}", theirs.body);
+    assert!(
+        !theirs.body.contains(">Send a test</button>") && !theirs.body.contains("/test\""),
+        "{}",
+        theirs.body
+    );
 
     let error = Some("disk <full>".to_owned());
     house.desk.0.journal.send_replace(crate::engine::handle::JournalHealth { error });

@@ -202,24 +202,32 @@ fn bars(drawn: &[Drawn<'_>], times: Times, now: Timestamp) -> (Vec<Bar>, lanes::
     (spans.iter().zip(&placed.lane).map(bar).collect(), placed)
 }
 
-/// What was usual at each run: over those up to it.
+/// What was usual at each run: over those before it, so that an odd one stands out.
 fn band(drawn: &[Drawn<'_>], times: Times, lengths: Lengths) -> Option<Band> {
     let known: Vec<(Timestamp, i64)> =
         drawn.iter().filter_map(|run| Some((run.at, run.entry.run.duration_ms?.max(0)))).collect();
-    if known.len() < USUAL_FROM {
-        return None;
-    }
     let (mut upper, mut lower) = (Vec::new(), Vec::new());
-    for n in USUAL_FROM..=known.len() {
-        let mut window: Vec<i64> = known[n.saturating_sub(USUAL)..n].iter().map(|(_, ms)| *ms).collect();
-        window.sort_unstable();
-        let x = Place(times.at(known[n - 1].0).0 * WIDE / 100.0);
-        lower.push(format!("{x} {}", lengths.at(rank(&window, 50))));
-        upper.push(format!("{x} {}", lengths.at(rank(&window, 95))));
+    let took: Vec<i64> = known.iter().map(|(_, ms)| *ms).collect();
+    for ((at, _), [half, most]) in known.iter().skip(USUAL_FROM).zip(usual(&took)) {
+        let x = Place(times.at(*at).0 * WIDE / 100.0);
+        lower.push(format!("{x} {}", lengths.at(half)));
+        upper.push(format!("{x} {}", lengths.at(most)));
+    }
+    if lower.is_empty() {
+        return None;
     }
     let middle = format!("M{}", lower.join("L"));
     let back: Vec<String> = lower.into_iter().rev().collect();
     Some(Band { area: format!("M{}L{}z", upper.join("L"), back.join("L")), middle })
+}
+
+/// What half and 95 of 100 of those before did not exceed, from the first that has enough before it.
+fn usual(took: &[i64]) -> impl Iterator<Item = [i64; 2]> {
+    (USUAL_FROM..took.len()).map(|n| {
+        let mut before = took[n.saturating_sub(USUAL)..n].to_vec();
+        before.sort_unstable();
+        [rank(&before, 50), rank(&before, 95)]
+    })
 }
 
 /// What so many of a hundred do not exceed; of numbers in order.

@@ -87,8 +87,18 @@ fn one_that_overran_is_as_high_as_long_it_was_waited_for() {
 fn the_band_tells_what_was_usual() {
     let runs: Vec<RunEntry> = (0..30).map(|n| good(n * 60_000 + 5_000, n * 60_000)).collect();
     let band = Chart::of(&runs, now()).unwrap().band.unwrap();
-    assert!(band.middle.matches('L').count() == 25 && !band.area.contains("NaN"), "{}", band.middle);
-    assert!(Chart::of(&runs[..4], now()).unwrap().band.is_none(), "four runs are no custom");
+    assert!(band.middle.matches('L').count() == 24 && !band.area.contains("NaN"), "{}", band.middle);
+    assert!(Chart::of(&runs[..5], now()).unwrap().band.is_none(), "nothing is usual before the sixth");
+}
+
+#[test]
+fn what_is_usual_is_told_by_the_twenty_before() {
+    let took: Vec<i64> = (1..=25).rev().chain([9_000, 7]).collect();
+    let usual: Vec<_> = usual(&took).collect();
+    assert_eq!(usual[0], [23, 25], "of 21 to 25");
+    assert_eq!(usual[20], [10, 19], "of 1 to 20: an odd one stands out of its own band");
+    assert_eq!(usual[21], [10, 19], "of 1 to 19 and 9,000");
+    assert_eq!(usual.len(), 22);
 }
 
 fn any_run() -> impl Strategy<Value = RunEntry> {
