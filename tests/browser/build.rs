@@ -1,5 +1,7 @@
 //! Says where the program is that is looked at: built beside this, or where `OVERDUE_PROGRAM` says.
 
+#![allow(clippy::disallowed_methods, reason = "it reads where the program is")]
+
 use std::env;
 use std::path::PathBuf;
 

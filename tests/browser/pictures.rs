@@ -126,11 +126,10 @@ async fn pictures() {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| drain(&daemon, &stop));
-        let taken = tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(take(&daemon, Path::new(&folder), &pictures))
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(take(&daemon, Path::new(&folder), &pictures));
         });
         stop.store(true, Ordering::Relaxed);
-        taken
     });
 }
 

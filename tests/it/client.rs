@@ -87,7 +87,11 @@ impl Daemon {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Option<Answer> {
-        try_request(self.home.port, method, path, headers, body)
+        let answer = try_request(self.home.port, method, path, headers, body)?;
+        let whose = format!("the answer to {method} {path}");
+        self.home.secrets.look(&whose, format!("{:?}", answer.headers).as_bytes());
+        self.home.secrets.look(&whose, &answer.body);
+        Some(answer)
     }
 
     pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -128,7 +132,9 @@ impl Daemon {
     }
 
     pub(crate) fn uuid(&self, slug: &str) -> String {
-        self.heartbeat(slug)["uuid"].as_str().unwrap().to_owned()
+        let uuid = self.heartbeat(slug)["uuid"].as_str().unwrap().to_owned();
+        self.home.secrets.note_uuid(&uuid);
+        uuid
     }
 
     /// Pings a heartbeat (`suffix` is "", "/start", "/3", "?rid=..."), which must be taken.

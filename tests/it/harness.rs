@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::secrets::Secrets;
+
 /// The built program.
 pub(crate) const OVERDUE: &str = env!("CARGO_BIN_EXE_overdue");
 /// How long anything may take that should take a moment. The machine may be busy.
@@ -54,12 +56,14 @@ pub(crate) fn free_port() -> u16 {
 pub(crate) struct Home {
     folder: Arc<TempDir>,
     pub(crate) port: u16,
+    pub(crate) secrets: Arc<Secrets>,
 }
 
 impl Home {
     /// With this config, see [`Home::configure`].
     pub(crate) fn new(config: &str) -> Self {
-        let home = Self { folder: Arc::new(tempfile::tempdir().unwrap()), port: free_port() };
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let home = Self { folder, port: free_port(), secrets: Arc::default() };
         home.configure(config);
         home
     }
@@ -68,6 +72,7 @@ impl Home {
     /// unless the text has them.
     pub(crate) fn configure(&self, config: &str) {
         let mut text = config.to_owned();
+        self.secrets.note(config);
         for (table, key, line) in [
             ("[server]\n", "base_url =", format!("base_url = {:?}\n", self.url())),
             ("[server]\n", "listen =", format!("listen = \"127.0.0.1:{}\"\n", self.port)),
@@ -243,7 +248,7 @@ fn collect(mut from: impl Read + Send + 'static) -> (Arc<Mutex<Vec<u8>>>, JoinHa
     (all, reader)
 }
 
-/// A running daemon. Dropped, it is killed.
+/// A running daemon. Dropped, it is killed, and what it said and left is searched for secrets.
 pub(crate) struct Daemon {
     pub(crate) home: Home,
     process: Process,
@@ -319,5 +324,17 @@ impl Daemon {
             fs::read_to_string(Path::new("/proc").join(self.pid().to_string()).join("status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.process.kill();
+        // Of one that failed already the first failure counts.
+        if !thread::panicking() {
+            let (stdout, stderr) = self.process.outputs();
+            self.home.secrets.look_in_log(&format!("{stdout}{stderr}"));
+            self.home.secrets.look_in_folder(&self.home.state());
+        }
     }
 }

@@ -34,6 +34,7 @@ mod readme;
 mod receiver;
 mod reload;
 mod restart;
+mod secrets;
 mod seed;
 mod snippets;
 mod starts;
