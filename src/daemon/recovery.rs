@@ -1,9 +1,7 @@
 //! From the state folder to a state: the lock, the snapshot, the records after it, and the keys that
 //! the daemon made for itself.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +12,7 @@ use crate::daemon::Failure;
 use crate::machine::beat::Beat;
 use crate::machine::state::{Core, State};
 use crate::store::Durability;
-use crate::store::folder::{Folder, StateFolder};
+use crate::store::folder::StateFolder;
 use crate::store::journal::SegmentJournal;
 use crate::store::peek::Peek;
 use crate::store::recover::{Found, RecoverError, Recovered, recover};
@@ -174,26 +172,10 @@ fn new_key() -> String {
 
 /// The key in one file of the state folder; made when there is none yet.
 fn own_key(folder: &StateFolder, name: &str) -> io::Result<String> {
-    let path = folder.path().join(name);
-    match File::open(&path) {
-        Ok(mut file) => {
-            let mut key = String::new();
-            file.read_to_string(&mut key)?;
-            let key = key.trim_end().to_owned();
-            if key.is_empty() { Err(io::Error::other("it is empty")) } else { Ok(key) }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = new_key();
-            // Whole or not at all: half a key would be another key.
-            let temporary = path.with_extension("tmp");
-            let mut file =
-                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-            writeln!(file, "{key}").and_then(|()| file.sync_all())?;
-            std::fs::rename(&temporary, &path)?;
-            folder.sync()?;
-            Ok(key)
-        }
-        Err(error) => Err(error),
+    let key = folder.keepsake(name, || format!("{}\n", new_key()))?;
+    match key.trim_end() {
+        "" => Err(io::Error::other("it is empty")),
+        key => Ok(key.to_owned()),
     }
 }
 

@@ -3,11 +3,13 @@
 //!
 //! What the others may count on after a crash is written at each method: nothing more.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use crate::store::hold::{Hold, make, put, same};
 
 /// A flat folder of files that are written from front to back.
 pub trait Folder: Clone + Send + Sync + 'static {
@@ -30,6 +32,14 @@ pub trait Folder: Clone + Send + Sync + 'static {
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Makes names, not contents, survive a crash.
     fn sync(&self) -> io::Result<()>;
+    /// Whether this name still leads to this file. Somebody may remove or replace the folder of a running daemon:
+    /// what is written then is durable where nobody will ever read it.
+    fn leads_to(&self, name: &str, file: &Self::Writer) -> io::Result<bool>;
+    /// Makes the folder anew if it is gone: empty but for what a start needs beside the state. One that was put in
+    /// its place is an error.
+    fn restore(&self) -> io::Result<()> {
+        Ok(())
+    }
     /// A file's name for messages.
     fn display(&self, name: &str) -> String;
 }
@@ -43,14 +53,7 @@ pub trait SyncWrite: io::Write + Send {
 
 /// The state folder on the disk, locked for this process as long as any clone of it lives.
 #[derive(Debug, Clone)]
-pub struct StateFolder(Arc<Held>);
-
-#[derive(Debug)]
-struct Held {
-    path: PathBuf,
-    /// Closing it lets the lock go, so it only has to live.
-    _lock: File,
-}
+pub struct StateFolder(Arc<Hold>);
 
 /// Why the state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -93,19 +96,8 @@ impl StateFolder {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         make(path).map_err(|source| OpenError::Create { path: path.to_owned(), source })?;
         let unwritable = |source| OpenError::Write { path: path.to_owned(), source };
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path.join("lock"))
-            .map_err(unwritable)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path: path.to_owned() }),
-            Err(TryLockError::Error(source)) => return Err(unwritable(source)),
-        }
-        let folder = Self(Arc::new(Held { path: path.to_owned(), _lock: lock }));
+        let hold = Hold::take(path).map_err(unwritable)?;
+        let folder = Self(Arc::new(hold.ok_or_else(|| OpenError::Locked { path: path.to_owned() })?));
         // The lock may be there from a time when the folder could be written.
         folder.create("probe.tmp").and_then(|_| folder.remove("probe.tmp")).map_err(unwritable)?;
         Ok(folder)
@@ -115,21 +107,25 @@ impl StateFolder {
     pub fn path(&self) -> &Path {
         &self.0.path
     }
-}
 
-/// Makes a folder and makes it stay: its name is an entry of its parent, which has to be synced too.
-fn make(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(parent) = parent {
-        make(parent)?;
-    }
-    match DirBuilder::new().mode(0o700).create(path) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(e) => Err(e),
-        Ok(()) => File::open(parent.unwrap_or(Path::new(".")))?.sync_all(),
+    /// Reads a small file whole that has to be there at every start, and has it put there again should the folder
+    /// be removed while this one lives. `make` gives its content when it is not there yet.
+    ///
+    /// # Errors
+    /// When it can be neither read nor written.
+    pub fn keepsake(&self, name: &str, make: impl FnOnce() -> String) -> io::Result<String> {
+        let content = match std::fs::read_to_string(self.0.path.join(name)) {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let content = make();
+                put(&self.0.path, name, content.as_bytes())?;
+                self.sync()?;
+                content
+            }
+            Err(error) => return Err(error),
+        };
+        self.0.keep(name, content.as_bytes());
+        Ok(content)
     }
 }
 
@@ -153,6 +149,7 @@ impl Folder for StateFolder {
     }
 
     fn create(&self, name: &str) -> io::Result<DiskFile> {
+        self.0.check()?;
         let path = self.0.path.join(name);
         // Removed, not emptied: a file whose fsync once failed is not to be synced again.
         match std::fs::remove_file(&path) {
@@ -176,6 +173,18 @@ impl Folder for StateFolder {
 
     fn sync(&self) -> io::Result<()> {
         File::open(&self.0.path)?.sync_all()
+    }
+
+    fn leads_to(&self, name: &str, file: &DiskFile) -> io::Result<bool> {
+        match std::fs::metadata(self.0.path.join(name)) {
+            Ok(found) => Ok(same(&found, &file.0.metadata()?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn restore(&self) -> io::Result<()> {
+        self.0.restore()
     }
 
     fn display(&self, name: &str) -> String {

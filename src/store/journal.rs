@@ -24,6 +24,8 @@ pub struct SegmentJournal<F: Folder> {
     durability: Durability,
     /// `None` after a failure: that file is never touched again.
     file: Option<F::Writer>,
+    /// Its name.
+    name: String,
     last: Seq,
     synced: Seq,
     tail_bytes: u64,
@@ -58,6 +60,7 @@ impl<F: Folder> SegmentJournal<F> {
             folder,
             durability,
             file: None,
+            name: segment_name(recovered.synced.plus(1)),
             last: recovered.last,
             synced: recovered.synced,
             tail_bytes: recovered.replayed_bytes,
@@ -72,14 +75,25 @@ impl<F: Folder> SegmentJournal<F> {
             codec::encode(&mut self.batch, self.last.plus(n), self.synced, end, record)?;
         }
         file.write_all(&self.batch)?;
-        match self.durability {
+        let took = match self.durability {
             Durability::Fsync => {
                 let began = Instant::now();
                 file.sync()?;
-                Ok(Some(began.elapsed()))
+                Some(began.elapsed())
             }
-            Durability::Relaxed => Ok(None),
+            Durability::Relaxed => None,
+        };
+        self.check_name(file)?;
+        Ok(took)
+    }
+
+    /// What was written is where the next start reads it.
+    fn check_name(&self, file: &F::Writer) -> io::Result<()> {
+        if self.folder.leads_to(&self.name, file)? {
+            return Ok(());
         }
+        let path = self.folder.display(&self.name);
+        Err(io::Error::other(format!("{path} was removed or replaced while overdue wrote to it")))
     }
 
     fn try_begin(&mut self, after: Seq) -> io::Result<F::Writer> {
@@ -90,7 +104,8 @@ impl<F: Folder> SegmentJournal<F> {
         {
             old.sync()?;
         }
-        let file = self.folder.create(&segment_name(after.plus(1)))?;
+        self.name = segment_name(after.plus(1));
+        let file = self.folder.create(&self.name)?;
         self.folder.sync()?;
         Ok(file)
     }
@@ -123,11 +138,16 @@ impl<F: Folder> Journal for SegmentJournal<F> {
     }
 
     fn rotate(&mut self, after: Seq) -> Result<(), AppendError> {
-        if self.file.is_none() {
+        let Some(file) = &self.file else {
             return Err(closed());
-        }
+        };
         if after != self.last {
             return Err(AppendError::Superseded { last: self.last });
+        }
+        // In a folder that was made anew meanwhile, a segment without a snapshot would follow nothing.
+        if let Err(error) = self.check_name(file) {
+            self.file = None;
+            return Err(error.into());
         }
         self.begin_segment(after)
     }

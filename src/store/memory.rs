@@ -251,6 +251,10 @@ impl Folder for MemoryFolder {
         Ok(())
     }
 
+    fn leads_to(&self, name: &str, file: &MemoryFile) -> io::Result<bool> {
+        Ok(self.disk().names.get(name) == Some(&file.id))
+    }
+
     fn display(&self, name: &str) -> String {
         name.to_owned()
     }

@@ -9,6 +9,7 @@
 
 pub mod codec;
 pub mod folder;
+mod hold;
 pub mod journal;
 pub mod memory;
 pub mod peek;
@@ -19,6 +20,8 @@ pub mod snapshot;
 mod conformance;
 #[cfg(test)]
 mod crashes;
+#[cfg(test)]
+mod removed;
 
 use std::io;
 use std::time::Duration;

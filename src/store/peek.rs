@@ -73,6 +73,10 @@ impl Folder for Peek {
         Ok(())
     }
 
+    fn leads_to(&self, _name: &str, _file: &DiskFile) -> io::Result<bool> {
+        Err(refused())
+    }
+
     fn display(&self, name: &str) -> String {
         self.0.join(name).display().to_string()
     }

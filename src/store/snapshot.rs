@@ -120,6 +120,7 @@ impl<F: Folder> Snapshots for SnapshotFiles<F> {
         state: &H,
         items: impl Iterator<Item = io::Result<I>>,
     ) -> io::Result<Seq> {
+        self.folder.restore()?;
         if let Err(error) = self.fill(seq, state, items) {
             // On a full disk what is half written stands in the way of everything else. The error that counts
             // is the first one.
@@ -127,9 +128,16 @@ impl<F: Folder> Snapshots for SnapshotFiles<F> {
             return Err(error);
         }
         // One that is damaged does not take the place of the good one before it.
-        if let Some(newest) = self.kept.newest {
-            self.folder.rename(NEWEST, PREVIOUS)?;
-            self.kept = Kept { newest: None, previous: Some(newest) };
+        if let Some(newest) = self.kept.newest.take() {
+            self.kept.previous = match self.folder.rename(NEWEST, PREVIOUS) {
+                Ok(()) => Some(newest),
+                // Somebody removed it: then nothing that this one does not hold can be recovered without the journal.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => {
+                    self.kept.newest = Some(newest);
+                    return Err(error);
+                }
+            };
         }
         self.folder.rename(TEMPORARY, NEWEST)?;
         self.kept.newest = Some(seq);

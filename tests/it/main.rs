@@ -21,6 +21,7 @@ mod config_page;
 mod delivery;
 mod events;
 mod explain;
+mod faults;
 mod floods;
 mod full_disk;
 mod harness;

@@ -1,0 +1,126 @@
+//! What befalls a process: its folder is taken away, it is stopped and goes on, it has few file descriptors.
+
+use std::fs;
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::{Daemon, Home, LIMIT, OVERDUE, command, wait_until};
+use crate::receiver::Receiver;
+
+fn ping(daemon: &Daemon, uuid: &str) -> u16 {
+    daemon.get(&format!("/ping/{uuid}")).status
+}
+
+/// Pings until it is taken for good, and gives how often that was refused.
+fn ping_until_taken(daemon: &Daemon, uuid: &str) -> u64 {
+    let mut refused = 0;
+    wait_until(LIMIT, "a ping is taken", || match ping(daemon, uuid) {
+        200 => true,
+        503 => {
+            refused += 1;
+            false
+        }
+        other => panic!("{other}: {}", daemon.stderr()),
+    });
+    refused
+}
+
+#[test]
+fn a_state_folder_that_is_removed_is_noticed_and_written_anew() {
+    let daemon = Daemon::start("[heartbeats.db]\ninterval = \"24h\"\n");
+    let (uuid, home) = (daemon.uuid("db"), daemon.home.clone());
+    assert_eq!((ping(&daemon, &uuid), ping(&daemon, &uuid)), (200, 200));
+    fs::remove_dir_all(home.state()).unwrap();
+    // Never 200 while nothing of it is on the disk.
+    assert_eq!(ping(&daemon, &uuid), 503);
+    assert!(
+        daemon.stderr().contains("was removed or replaced while overdue wrote to it"),
+        "{}",
+        daemon.stderr()
+    );
+    let refused = 1 + ping_until_taken(&daemon, &uuid);
+    assert_eq!(daemon.get("/readyz").status, 200);
+    daemon.kill_9();
+    let again = Daemon::start_in(&home);
+    assert_eq!(again.uuid("db"), uuid, "the key of its ping URLs is there again");
+    // A refused ping counts too, though whoever sent it was told to send it again.
+    assert_eq!(again.heartbeat("db")["pings_total"], json!(3 + refused));
+}
+
+#[test]
+fn another_folder_in_its_place_is_left_alone_and_pings_are_refused() {
+    let daemon = Daemon::start("[heartbeats.db]\ninterval = \"24h\"\n");
+    let (uuid, home) = (daemon.uuid("db"), daemon.home.clone());
+    assert_eq!(ping(&daemon, &uuid), 200);
+    fs::rename(home.state(), home.path("away")).unwrap();
+    fs::create_dir(home.state()).unwrap();
+    fs::write(home.state().join("of-a-backup"), "x").unwrap();
+    wait_until(LIMIT, "it says what is in its way", || {
+        assert_eq!(ping(&daemon, &uuid), 503);
+        daemon.stderr().contains("another folder lies where the state folder was")
+    });
+    assert_eq!(daemon.get("/readyz").status, 503);
+    assert_eq!(fs::read_dir(home.state()).unwrap().count(), 1);
+    // Put back, it goes on where it was.
+    fs::remove_dir_all(home.state()).unwrap();
+    fs::rename(home.path("away"), home.state()).unwrap();
+    ping_until_taken(&daemon, &uuid);
+    let total = daemon.heartbeat("db")["pings_total"].clone();
+    daemon.kill_9();
+    assert_eq!(Daemon::start_in(&home).heartbeat("db")["pings_total"], total);
+}
+
+#[test]
+fn a_process_that_was_stopped_hears_what_came_meanwhile_and_opens_no_false_incident() {
+    let receiver = Receiver::start();
+    let daemon = Daemon::start(&format!(
+        "[heartbeats.often]\ninterval = \"2s\"\ngrace = \"1s\"\nchannels = [\"ops\"]\n\
+         [heartbeats.gone]\ninterval = \"2s\"\ngrace = \"1s\"\nchannels = [\"ops\"]\n{}",
+        receiver.channel("ops")
+    ));
+    let (often, gone) = (daemon.uuid("often"), daemon.uuid("gone"));
+    assert_eq!((ping(&daemon, &often), ping(&daemon, &gone)), (200, 200));
+    daemon.signal(Signal::STOP);
+    // The kernel takes the connection and the request; the process does not see them yet.
+    thread::sleep(Duration::from_secs(1));
+    let answer = thread::scope(|scope| {
+        let waiting = scope.spawn(|| ping(&daemon, &often));
+        // Beyond both deadlines.
+        thread::sleep(Duration::from_secs(4));
+        daemon.signal(Signal::CONT);
+        waiting.join().unwrap()
+    });
+    assert_eq!(answer, 200);
+    // It is not to miss the time after this, either.
+    assert_eq!(daemon.post("/api/v1/heartbeats/often/pause", &json!({})).status, 200);
+    // Whoever stayed away is told of, with the time that nobody could be heard.
+    let alert = receiver.wait_for_alert("incident.opened", "gone");
+    assert_eq!(alert.json()["data"]["incident"]["maybe_unheard"], true, "{}", alert.json());
+    let of_often: Vec<Value> =
+        daemon.items("incidents").into_iter().filter(|one| one["heartbeat"] == "often").collect();
+    assert_eq!(of_often, Vec::<Value>::new(), "the ping that waited counts first");
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn with_few_descriptors_pings_and_the_journal_go_on() {
+    let home = Home::new("[heartbeats.db]\ninterval = \"24h\"\n[state]\nsnapshot_interval = \"1s\"\n");
+    let serve = format!("ulimit -n 80 && exec {OVERDUE:?} serve --config config.toml");
+    let mut shell = command("sh", &["-c", &serve]);
+    let daemon = Daemon::start_as(&home, shell.current_dir(home.path("")));
+    let uuid = daemon.uuid("db");
+    let idle: Vec<TcpStream> = (0..200).map(|_| daemon.connect()).collect();
+    for n in 1..=50 {
+        daemon.ping(&uuid, "");
+        assert_eq!(daemon.heartbeat("db")["pings_total"], n);
+    }
+    wait_until(LIMIT, "a snapshot is written", || home.state().join("snapshot.json").exists());
+    assert_eq!(daemon.get("/readyz").status, 200);
+    drop(idle);
+    daemon.kill_9();
+    assert_eq!(Daemon::start_in(&home).heartbeat("db")["pings_total"], 50);
+}
