@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Home, LIMIT, OVERDUE, command, wait_until};
+use crate::harness::{Daemon, Home, LIMIT, OVERDUE, command, run, wait_until};
 use crate::receiver::Receiver;
 
 fn ping(daemon: &Daemon, uuid: &str) -> u16 {
@@ -37,11 +37,8 @@ fn a_state_folder_that_is_removed_is_noticed_and_written_anew() {
     fs::remove_dir_all(home.state()).unwrap();
     // Never 200 while nothing of it is on the disk.
     assert_eq!(ping(&daemon, &uuid), 503);
-    assert!(
-        daemon.stderr().contains("was removed or replaced while overdue wrote to it"),
-        "{}",
-        daemon.stderr()
-    );
+    let told = "was removed or replaced while overdue wrote to it";
+    wait_until(LIMIT, "the log names it", || daemon.stderr().contains(told));
     let refused = 1 + ping_until_taken(&daemon, &uuid);
     assert_eq!(daemon.get("/readyz").status, 200);
     daemon.kill_9();
@@ -72,6 +69,41 @@ fn another_folder_in_its_place_is_left_alone_and_pings_are_refused() {
     let total = daemon.heartbeat("db")["pings_total"].clone();
     daemon.kill_9();
     assert_eq!(Daemon::start_in(&home).heartbeat("db")["pings_total"], total);
+}
+
+/// A library that makes writes and fsyncs of the journal fail with EIO, as long as a file says which.
+fn faulty_disk(home: &Home) -> String {
+    let library = home.path("faulty.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/faulty.c");
+    let library = library.to_str().unwrap().to_owned();
+    let built = run(&mut command("cc", &["-shared", "-fPIC", "-O1", "-o", &library, source]), LIMIT);
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    library
+}
+
+#[test]
+fn a_disk_that_fails_under_the_process_costs_no_answered_ping() {
+    let home = Home::new("[heartbeats.db]\ninterval = \"24h\"\n");
+    let (library, fault) = (faulty_disk(&home), home.path("fault"));
+    let mut serve = home.command(&["serve", "--config", "config.toml"]);
+    serve.env("LD_PRELOAD", library).env("FAULT", &fault);
+    let daemon = Daemon::start_as(&home, &mut serve);
+    let uuid = daemon.uuid("db");
+    let mut total = 0;
+    for fails in ["write", "fsync"] {
+        daemon.ping(&uuid, "");
+        fs::write(&fault, fails).unwrap();
+        assert_eq!(ping(&daemon, &uuid), 503, "{fails}");
+        assert_eq!(daemon.get("/readyz").status, 503, "{fails}");
+        wait_until(LIMIT, "the log names it", || daemon.stderr().contains("Input/output error"));
+        // It goes on as long as that lasts, and heals by itself.
+        assert_eq!(ping(&daemon, &uuid), 503, "{fails}");
+        fs::remove_file(&fault).unwrap();
+        total += 4 + ping_until_taken(&daemon, &uuid);
+        assert_eq!(daemon.get("/readyz").status, 200, "{fails}");
+    }
+    daemon.kill_9();
+    assert_eq!(Daemon::start_in(&home).heartbeat("db")["pings_total"], json!(total));
 }
 
 #[test]

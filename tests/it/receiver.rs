@@ -2,8 +2,8 @@
 //! answers as it is told, or not at all.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -66,6 +66,8 @@ pub(crate) struct Receiver {
 struct Shared {
     received: Mutex<Vec<Received>>,
     script: Mutex<Script>,
+    /// Connections that were accepted and are not done with.
+    open: AtomicUsize,
     stopped: AtomicBool,
 }
 
@@ -82,6 +84,7 @@ impl Receiver {
         let shared = Arc::new(Shared {
             received: Mutex::default(),
             script: Mutex::new(Box::new(|_| Reply::Status(200))),
+            open: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
         });
         let own = Arc::clone(&shared);
@@ -91,8 +94,13 @@ impl Receiver {
                     return;
                 }
                 let shared = Arc::clone(&own);
-                // A client that hangs up is none of its business.
-                thread::spawn(move || shared.answer(stream.ok()?));
+                shared.open.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || {
+                    // A client that hangs up is none of its business.
+                    let answered = stream.ok().and_then(|stream| shared.answer(stream));
+                    shared.open.fetch_sub(1, Ordering::SeqCst);
+                    answered
+                });
             }
         });
         Self { address, shared }
@@ -120,6 +128,15 @@ impl Receiver {
     /// All that came, in the order in which it was read.
     pub(crate) fn received(&self) -> Vec<Received> {
         self.shared.received.lock().unwrap().clone()
+    }
+
+    /// Waits until all that was sent so far has been read, whoever sent it may have died since.
+    pub(crate) fn until_quiet(&self) {
+        // Whoever connected before this is accepted before it.
+        let mut last = TcpStream::connect(self.address).unwrap();
+        last.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(last.read_to_end(&mut Vec::new()).unwrap(), 0);
+        wait_until(LIMIT, "the receiver is quiet", || self.shared.open.load(Ordering::SeqCst) == 0);
     }
 
     /// Waits until this many came, and gives all back.
