@@ -3,6 +3,7 @@
 mod alive;
 mod courier;
 mod page;
+mod private;
 mod receiver;
 mod tls;
 mod webhook;
@@ -83,6 +84,7 @@ fn to(url: &str) -> Webhook {
         body: None,
         timeout: Span::from_secs(10),
         retry_for: Span::from_secs(86_400),
+        block_private: false,
     }
 }
 
