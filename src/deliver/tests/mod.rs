@@ -2,6 +2,7 @@
 
 mod alive;
 mod courier;
+mod hostile;
 mod page;
 mod private;
 mod receiver;
