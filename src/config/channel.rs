@@ -14,8 +14,8 @@ use crate::config::template;
 use crate::model::channel::{Channel, ChannelName};
 use crate::model::time::Span;
 
-pub(super) const WEBHOOK: [&str; 8] =
-    ["type", "url", "secret", "method", "headers", "body", "timeout", "retry_for"];
+pub(super) const WEBHOOK: [&str; 9] =
+    ["type", "url", "secret", "method", "headers", "body", "timeout", "retry_for", "block_private"];
 pub(super) const LOG: [&str; 1] = ["type"];
 
 /// Headers that overdue or the connection itself sets.
@@ -55,6 +55,8 @@ pub struct Webhook {
     pub timeout: Span,
     /// For all attempts together.
     pub retry_for: Span,
+    /// Whether it may reach public addresses alone.
+    pub block_private: bool,
 }
 
 /// The method of a webhook's request.
@@ -132,6 +134,7 @@ fn webhook(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<ChannelConf
     let timeout = section.get("timeout").and_then(|item| item.span(reader, second..=minute.times(5)));
     let days = |days| Span::from_secs(86_400).times(days);
     let retry_for = section.get("retry_for").and_then(|item| item.span(reader, Span::ZERO..=days(366)));
+    let block_private = section.get("block_private").and_then(|item| item.bool(reader));
     Some(ChannelConfig::Webhook(Box::new(Webhook {
         url: url?,
         secret,
@@ -140,6 +143,7 @@ fn webhook(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<ChannelConf
         body,
         timeout: timeout.unwrap_or(Span::from_secs(10)),
         retry_for: retry_for.unwrap_or(days(1)),
+        block_private: block_private.unwrap_or(false),
     })))
 }
 

@@ -139,27 +139,30 @@ fn defaults(text: &mut String, defaults: &Defaults) {
 }
 
 fn webhook(text: &mut String, webhook: &Webhook) {
+    let Webhook { url: _, secret: signing, method, headers, body, timeout, retry_for, block_private } =
+        webhook;
     put(text, "type", &quoted("webhook"));
     secret(text, "url");
-    if webhook.secret.is_some() {
+    if signing.is_some() {
         secret(text, "secret");
     }
-    let method = match webhook.method {
+    let method = match method {
         WebhookMethod::Post => "POST",
         WebhookMethod::Put => "PUT",
         WebhookMethod::Get => "GET",
     };
     put(text, "method", &quoted(method));
-    if !webhook.headers.is_empty() {
-        let headers = webhook.headers.iter().map(|(name, _)| format!("{} = {}", key(name), quoted(SECRET)));
+    if !headers.is_empty() {
+        let headers = headers.iter().map(|(name, _)| format!("{} = {}", key(name), quoted(SECRET)));
         put(text, "headers", &format!("{{ {} }}", headers.collect::<Vec<_>>().join(", ")));
     }
-    if webhook.body.is_some() {
+    if body.is_some() {
         // Some services want their key in there.
         line(text, "# body: a template of its own, not shown since it may hold a key");
     }
-    span(text, "timeout", webhook.timeout);
-    span(text, "retry_for", webhook.retry_for);
+    span(text, "timeout", *timeout);
+    span(text, "retry_for", *retry_for);
+    put(text, "block_private", &block_private.to_string());
 }
 
 fn table(text: &mut String, head: &str) {
@@ -220,6 +223,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::channel::WEBHOOK;
     use crate::config::server::{API_KEY, SERVER, STATE};
     use crate::config::tests::{Memory, config};
 
@@ -277,6 +281,7 @@ mod tests {
         body = '{"routing_key": "hidden-routing"}'
         timeout = "30s"
         retry_for = "2w"
+        block_private = true
         [heartbeats.backup]
         interval = "1h"
         uuid = "67e55044-10b1-426f-9247-bb680e5fe0c8"
@@ -347,9 +352,12 @@ mod tests {
     #[test]
     fn every_key_is_shown() {
         let shown = full().read_config().unwrap().shown();
-        for key in SERVER.iter().chain(&STATE).chain(&API_KEY) {
-            let is_shown =
-                |line: &str| line.starts_with(&format!("{key} = ")) || line == format!("[[server.{key}]]");
+        for key in SERVER.iter().chain(&STATE).chain(&API_KEY).chain(&WEBHOOK) {
+            let is_shown = |line: &str| {
+                line.starts_with(&format!("{key} = "))
+                    || line.starts_with(&format!("# {key}: "))
+                    || line == format!("[[server.{key}]]")
+            };
             assert!(shown.lines().any(is_shown), "{key}: {shown}");
         }
     }

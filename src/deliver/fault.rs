@@ -6,6 +6,8 @@ use std::io;
 
 use reqwest::Url;
 
+use crate::deliver::resolve::Blocked;
+
 /// The only part of an address that may be shown.
 pub(super) fn place(url: &Url) -> String {
     let host = url.host_str().unwrap_or("no host");
@@ -17,6 +19,9 @@ pub(super) fn place(url: &Url) -> String {
 
 /// A few words on why no answer came. `has_roots` is whether the machine has any CA certificate.
 pub(super) fn words(error: &reqwest::Error, has_roots: bool) -> String {
+    if let Some(blocked) = blocked(error) {
+        return blocked.to_string();
+    }
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = next {
         if let Some(words) = tls(error, has_roots).or_else(|| http(error)) {
@@ -41,6 +46,13 @@ pub(super) fn words(error: &reqwest::Error, has_roots: bool) -> String {
         return "the request could not be made; look at the channel's url and headers".to_owned();
     }
     "no answer came".to_owned()
+}
+
+/// Looked for before all else, since it comes as the cause of an error of the names.
+fn blocked(error: &reqwest::Error) -> Option<Blocked> {
+    let first: &(dyn Error + 'static) = error;
+    let mut chain = std::iter::successors(Some(first), |&error| error.source());
+    chain.find_map(|error| error.downcast_ref().copied())
 }
 
 fn tls(error: &(dyn Error + 'static), has_roots: bool) -> Option<String> {

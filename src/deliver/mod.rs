@@ -6,9 +6,11 @@
 mod alive;
 mod attempt;
 mod fault;
+mod nets;
 mod payload;
 mod redact;
 mod reply;
+mod resolve;
 mod sign;
 mod webhook;
 

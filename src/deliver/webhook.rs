@@ -7,13 +7,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, ClientBuilder, Response, Url};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::channel::{Webhook, WebhookMethod};
 use crate::deliver::fault;
 use crate::deliver::redact;
 use crate::deliver::reply;
+use crate::deliver::resolve;
+use crate::deliver::resolve::PublicOnly;
 use crate::deliver::sign;
 use crate::model::delivery::Verdict;
 use crate::model::time::Timestamp;
@@ -29,10 +31,13 @@ const IDLE: Duration = Duration::from_secs(1);
 const NOT_OURS: [HeaderName; 4] =
     [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE];
 
-/// Sends requests. Cheap to clone; all share one pool of connections.
+/// Sends requests. Cheap to clone; all share their pools of connections.
 #[derive(Debug, Clone)]
 pub(super) struct Sender {
     client: Client,
+    /// For channels with `block_private`. Its pool is its own: a connection that another channel may have would
+    /// be used without a look at where it leads.
+    public: Client,
     /// Whether the machine has CA certificates. Without any, `http` works and `https` says what is missing.
     has_roots: bool,
 }
@@ -49,14 +54,22 @@ pub(super) struct Message {
 impl Sender {
     /// A sender with the certificates of this machine.
     pub(super) fn new() -> Result<Self, reqwest::Error> {
+        Self::with(&PublicOnly::new())
+    }
+
+    /// A sender that finds its way for channels with `block_private` by `resolver`.
+    pub(super) fn with(resolver: &PublicOnly) -> Result<Self, reqwest::Error> {
         let ring = Arc::new(rustls::crypto::ring::default_provider());
         // An error here says that there is a provider already, which is as good.
         drop(rustls::crypto::CryptoProvider::install_default((*ring).clone()));
-        match builder().build() {
-            Ok(client) => Ok(Self { client, has_roots: true }),
-            // The platform's verifier refuses to be made on a machine without CA certificates.
-            Err(_) => Ok(Self { client: rootless(ring)?, has_roots: false }),
+        let public = || builder().dns_resolver(resolver.clone());
+        if let (Ok(client), Ok(public)) = (builder().build(), public().build()) {
+            return Ok(Self { client, public, has_roots: true });
         }
+        // The platform's verifier refuses to be made on a machine without CA certificates.
+        let tls = rootless(ring);
+        let rootless = |builder: ClientBuilder| builder.tls_backend_preconfigured(tls.clone()).build();
+        Ok(Self { client: rootless(builder())?, public: rootless(public())?, has_roots: false })
     }
 
     /// Whether the machine has CA certificates.
@@ -77,12 +90,18 @@ impl Sender {
             return failed("the channel's url is not a URL".to_owned());
         };
         let place = fault::place(&url);
+        if webhook.block_private
+            && let Err(blocked) = resolve::literal(&url)
+        {
+            return failed(format!("{blocked} ({place})"));
+        }
         let body = if webhook.method == WebhookMethod::Get { Bytes::new() } else { message.body };
         let headers = match headers(webhook, &message.id, at, &body) {
             Ok(headers) => headers,
             Err(error) => return failed(error),
         };
-        let mut request = self.client.request(method(webhook.method), url).headers(headers);
+        let client = if webhook.block_private { &self.public } else { &self.client };
+        let mut request = client.request(method(webhook.method), url).headers(headers);
         if webhook.method != WebhookMethod::Get {
             request = request.body(body);
         }
@@ -106,7 +125,7 @@ impl Sender {
     }
 }
 
-fn builder() -> reqwest::ClientBuilder {
+fn builder() -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("overdue/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
@@ -114,13 +133,12 @@ fn builder() -> reqwest::ClientBuilder {
         .pool_idle_timeout(IDLE)
 }
 
-fn rootless(ring: Arc<rustls::crypto::CryptoProvider>) -> Result<Client, reqwest::Error> {
-    let tls = rustls::ClientConfig::builder_with_provider(ring)
+fn rootless(ring: Arc<rustls::crypto::CryptoProvider>) -> rustls::ClientConfig {
+    rustls::ClientConfig::builder_with_provider(ring)
         .with_safe_default_protocol_versions()
         .expect("ring has what the default versions need")
         .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    builder().tls_backend_preconfigured(tls).build()
+        .with_no_client_auth()
 }
 
 fn headers(webhook: &Webhook, id: &str, at: Timestamp, body: &Bytes) -> Result<HeaderMap, String> {

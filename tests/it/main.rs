@@ -30,6 +30,7 @@ mod heartbeats;
 mod listening;
 mod lists;
 mod metrics;
+mod outbound;
 mod pings;
 mod readme;
 mod receiver;

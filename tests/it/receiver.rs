@@ -54,6 +54,8 @@ pub(crate) enum Reply {
     Json(u16, Value),
     /// Nothing, until the client gives up.
     Hang,
+    /// Whatever this does with the connection.
+    Raw(fn(TcpStream)),
 }
 
 type Script = Box<dyn Fn(&Received) -> Reply + Send>;
@@ -205,6 +207,10 @@ impl Reply {
             Self::Hang => {
                 let mut rest = Vec::new();
                 return stream.read_to_end(&mut rest).ok().map(|_| ());
+            }
+            Self::Raw(act) => {
+                act(stream);
+                return Some(());
             }
         };
         let length = body.len();

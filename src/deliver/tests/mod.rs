@@ -2,7 +2,9 @@
 
 mod alive;
 mod courier;
+mod hostile;
 mod page;
+mod private;
 mod receiver;
 mod tls;
 mod webhook;
@@ -83,6 +85,7 @@ fn to(url: &str) -> Webhook {
         body: None,
         timeout: Span::from_secs(10),
         retry_for: Span::from_secs(86_400),
+        block_private: false,
     }
 }
 

@@ -46,7 +46,14 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) async fn start(answer: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(TcpListener::bind("127.0.0.1:0").await.unwrap(), answer)
+    }
+
+    /// At a place of the test's choice.
+    pub(crate) fn start_at(
+        listener: TcpListener,
+        answer: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let (keep, requests) = mpsc::unbounded_channel();
         let answer = Arc::new(answer);

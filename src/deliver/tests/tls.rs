@@ -41,6 +41,16 @@ fn serve(folder: &Path) -> (Server, u16) {
     (server, accept.rsplit(':').next().unwrap().parse().unwrap())
 }
 
+#[tokio::test]
+async fn plain_http_to_a_port_that_speaks_tls_fails_in_plain_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_server, port) = serve(folder.path());
+    let url = format!("http://localhost:{port}/hook");
+    let error = House::failure(House::webhook(to(&url)).verdict().await);
+    let words = ["the answer is not HTTP", "connection closed before an answer came", "connection reset"];
+    assert!(words.iter().any(|words| error.starts_with(words)) && !error.contains("hook"), "{error}");
+}
+
 #[test]
 fn a_certificate_counts_when_the_machine_trusts_it_and_the_name_is_right() {
     // The certificates are found by way of the environment, so this test calls itself with another one.

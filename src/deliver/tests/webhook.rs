@@ -13,12 +13,12 @@ use crate::model::delivery::Verdict;
 use crate::model::time::{Span, Timestamp};
 
 /// A receiver that reads a request, writes these bytes and closes.
-async fn raw(answer: &'static [u8]) -> String {
+pub(super) async fn raw(answer: &'static [u8]) -> String {
     raw_with(answer, |_| {}).await
 }
 
 /// A receiver that reads a request, writes these bytes and hands the connection on.
-async fn raw_with(answer: &'static [u8], then: impl Fn(TcpStream) + Send + 'static) -> String {
+pub(super) async fn raw_with(answer: &'static [u8], then: impl Fn(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -119,13 +119,24 @@ async fn a_put_has_the_body_and_a_get_has_none() {
 async fn a_redirect_is_not_followed() {
     let mut other = Receiver::start(|_| Answer::status(200)).await;
     let elsewhere = other.url("/t0ken");
-    let receiver =
-        Receiver::start(move |_| Answer::Says(307, vec![("location", elsewhere.clone())], "moved".into()))
-            .await;
-    let error = House::failure(House::webhook(to(&receiver.url("/"))).verdict().await);
-    assert!(error.contains("HTTP 307") && error.contains("redirects to 127.0.0.1,"), "{error}");
-    assert!(!error.contains("t0ken"), "{error}");
-    assert!(other.rest().is_empty());
+    // It asks for 300, 301 and so on by its path: `/301/other` to another port, `/301/same` to its own.
+    let mut receiver = Receiver::start(move |request| {
+        let mut words = request.path.split('/').skip(1);
+        let status = words.next().unwrap().parse().unwrap();
+        let to = if words.next() == Some("other") { &elsewhere } else { "/t0ken" };
+        Answer::Says(status, vec![("location", to.to_owned())], "moved".into())
+    })
+    .await;
+    for status in [300, 301, 302, 303, 307, 308] {
+        for (place, words) in [("other", "redirects to 127.0.0.1,"), ("same", "redirects to another path")] {
+            let url = receiver.url(&format!("/{status}/{place}"));
+            let error = House::failure(House::webhook(to(&url)).verdict().await);
+            assert!(error.contains(&format!("HTTP {status}")) && error.contains(words), "{error}");
+            assert!(error.contains("redirects are not followed") && !error.contains("t0ken"), "{error}");
+            assert_eq!(receiver.next().await.method, "POST");
+        }
+    }
+    assert!(other.rest().is_empty() && receiver.rest().is_empty(), "nobody was asked again");
 }
 
 #[tokio::test]
