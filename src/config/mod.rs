@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::config::channel::ChannelConfig;
 use crate::config::problem::{Place, Problem, Warning};
+use crate::config::rate::Rate;
 use crate::config::secret::Secret;
 use crate::model::channel::{Channel, ChannelName};
 use crate::model::heartbeat::{Declarations, Defaults, Draft};
@@ -25,6 +26,7 @@ pub mod channel;
 pub mod duration;
 mod heartbeat;
 pub mod problem;
+pub mod rate;
 mod raw;
 mod resolve;
 mod schedule;
@@ -95,6 +97,10 @@ pub struct Server {
     pub body_limit: u64,
     /// Most connections at once.
     pub max_connections: u32,
+    /// How often one address may ping; `None`: as often as it likes.
+    pub ping_rate_per_address: Option<Rate>,
+    /// How often one heartbeat may be pinged.
+    pub ping_rate_per_heartbeat: Option<Rate>,
     /// Up to so many heartbeats the metrics have numbers for each.
     pub metrics_heartbeats: u32,
     /// Called every minute while all is well.

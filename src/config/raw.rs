@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use crate::config::Sources;
 use crate::config::duration::{LengthError, parse_size, parse_span, write_span};
 use crate::config::problem::{Place, Problem, Problems, Text, closest};
+use crate::config::rate::{Rate, parse_rate};
 use crate::model::schedule::Zones;
 use crate::model::time::Span;
 
@@ -215,6 +216,15 @@ impl<'t> Item<'t> {
             return None;
         }
         Some(size)
+    }
+
+    pub(super) fn rate(&self, reader: &mut Reader<'_>) -> Option<Rate> {
+        let DeValue::String(text) = self.value else {
+            self.not_a(reader, "a rate like \"20/s\" or \"300/m\"", None);
+            return None;
+        };
+        let read = parse_rate(text);
+        read.map_err(|error| self.found(reader, format!("{}: {error}", self.name), error.meant())).ok()
     }
 
     /// The text of a length; a bare number is told with its unit.

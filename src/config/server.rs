@@ -16,13 +16,15 @@ use crate::model::settings::Settings;
 use crate::model::text;
 use crate::model::time::Span;
 
-pub(super) const SERVER: [&str; 10] = [
+pub(super) const SERVER: [&str; 12] = [
     "listen",
     "base_url",
     "ping_key",
     "trusted_proxies",
     "body_limit",
     "max_connections",
+    "ping_rate_per_address",
+    "ping_rate_per_heartbeat",
     "metrics_heartbeats",
     "alive_url",
     "status_pages",
@@ -63,6 +65,8 @@ pub(super) fn server(reader: &mut Reader<'_>, section: Option<&Section<'_>>) -> 
         max_connections: get("max_connections")
             .and_then(|item| item.integer(reader, 1..=1_000_000))
             .unwrap_or(1_024),
+        ping_rate_per_address: get("ping_rate_per_address").and_then(|item| item.rate(reader)),
+        ping_rate_per_heartbeat: get("ping_rate_per_heartbeat").and_then(|item| item.rate(reader)),
         metrics_heartbeats: get("metrics_heartbeats")
             .and_then(|item| item.integer(reader, 0..=1_000_000))
             .unwrap_or(1_000),

@@ -45,6 +45,8 @@ fn server(text: &mut String, server: &Server) {
         trusted_proxies,
         body_limit,
         max_connections,
+        ping_rate_per_address,
+        ping_rate_per_heartbeat,
         metrics_heartbeats,
         alive_url,
         status_pages,
@@ -65,6 +67,15 @@ fn server(text: &mut String, server: &Server) {
     put(text, "trusted_proxies", &list(proxies.iter().map(String::as_str)));
     put(text, "body_limit", &quoted(&write_size(*body_limit)));
     put(text, "max_connections", &max_connections.to_string());
+    for (name, rate) in [
+        ("ping_rate_per_address", ping_rate_per_address),
+        ("ping_rate_per_heartbeat", ping_rate_per_heartbeat),
+    ] {
+        match rate {
+            Some(rate) => put(text, name, &quoted(&rate.to_string())),
+            None => line(text, &format!("# {name}: none, so all that come are taken")),
+        }
+    }
     put(text, "metrics_heartbeats", &metrics_heartbeats.to_string());
     put(text, "status_pages", &list(status_pages.iter().map(String::as_str)));
     if alive_url.is_some() {
@@ -238,6 +249,8 @@ mod tests {
         trusted_proxies = ["127.0.0.1/32", "fd00::/8"]
         body_limit = "100KiB"
         max_connections = 10
+        ping_rate_per_address = "300/m"
+        ping_rate_per_heartbeat = "5000/h"
         metrics_heartbeats = 5
         status_pages = ["public", "a & b"]
         alive_url = "https://example.org/hidden-alive"

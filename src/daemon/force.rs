@@ -105,6 +105,8 @@ fn http_settings(
         status_pages: server.status_pages.iter().cloned().collect(),
         trusted_proxies: server.trusted_proxies.clone(),
         body_limit: server.body_limit as usize,
+        ping_rate_per_address: server.ping_rate_per_address,
+        ping_rate_per_heartbeat: server.ping_rate_per_heartbeat,
         metrics_heartbeats: server.metrics_heartbeats as usize,
         api_keys: server.api_keys.clone(),
         channels: config.channels.keys().cloned().collect(),

@@ -6,8 +6,11 @@ mod api;
 mod auth;
 mod badge;
 mod body;
+mod fairness;
 mod form;
 mod health;
+mod knocks;
+mod limit;
 mod listen;
 mod markup;
 mod metrics;
@@ -39,8 +42,10 @@ use utoipa::ToSchema;
 use warp::Filter;
 
 use crate::config::ApiKey;
+use crate::config::rate::Rate;
 use crate::http::badge::{Lately, Shown};
-use crate::http::page::knocks::Knocks;
+use crate::http::fairness::Fairness;
+use crate::http::knocks::Knocks;
 use crate::http::seam::Engine;
 use crate::http::serve::Listener;
 use crate::http::streams::Streams;
@@ -63,6 +68,10 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Bytes of a ping's body that are kept.
     pub body_limit: usize,
+    /// How often one address may ping.
+    pub ping_rate_per_address: Option<Rate>,
+    /// How often one heartbeat may be pinged.
+    pub ping_rate_per_heartbeat: Option<Rate>,
     /// Up to so many heartbeats the metrics have numbers for each.
     pub metrics_heartbeats: usize,
     /// Without any, only this machine may use the API.
@@ -141,6 +150,8 @@ pub struct Door<E> {
     pages: Lately<bytes::Bytes>,
     /// Sign-ins that failed.
     knocks: Knocks,
+    /// What pings had, and what was refused.
+    fairness: Fairness,
 }
 
 impl<E: Engine> Door<E> {
@@ -153,7 +164,7 @@ impl<E: Engine> Door<E> {
         let opened = std::time::Instant::now();
         let (connections, pending) = (AtomicUsize::new(0), watch::Sender::new(()));
         let (badges, pages, streams) = (Lately::default(), Lately::default(), Streams::new());
-        let knocks = Knocks::default();
+        let (knocks, fairness) = (Knocks::default(), Fairness::default());
         Arc::new(Self {
             engine,
             settings,
@@ -165,6 +176,7 @@ impl<E: Engine> Door<E> {
             badges,
             pages,
             knocks,
+            fairness,
         })
     }
 
@@ -223,6 +235,8 @@ impl HttpSettings {
             status_pages: BTreeSet::new(),
             trusted_proxies: Vec::new(),
             body_limit: 10_000,
+            ping_rate_per_address: None,
+            ping_rate_per_heartbeat: None,
             metrics_heartbeats: 1_000,
             api_keys: Vec::new(),
             channels: [ChannelName::new("ops"), ChannelName::new(ChannelName::LOG)].into(),

@@ -1,9 +1,10 @@
 //! The ping routes: a request becomes a ping and is handed to the engine, whatever becomes of the client
 //! meanwhile. It knows methods, keys, queries and bodies; what a ping does is decided elsewhere.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -13,7 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 use warp::path::FullPath;
 use warp::reply::Response;
@@ -22,6 +23,7 @@ use warp::{Filter, Rejection};
 use crate::engine::clock::{Frame, Stamp};
 use crate::engine::handle::Refused;
 use crate::http::body::{End, TIME_LIMIT, Tail, announced, linger, read_tail};
+use crate::http::fairness::{Excess, Fairness, HOLD, Share};
 use crate::http::listen::Peer;
 use crate::http::origin::origin;
 use crate::http::path::{Form, Path, Whom};
@@ -31,6 +33,7 @@ use crate::http::{Door, HttpSettings};
 use crate::machine::event::Reply;
 use crate::model::id::parse_uuid;
 use crate::model::ping::{Method, Ping, Target};
+use crate::model::time::Timestamp;
 
 /// What pings may come by.
 const METHODS: &str = "GET, HEAD, POST, OPTIONS";
@@ -44,6 +47,7 @@ enum Answer {
     BadRid,
     NoSuchMethod,
     Preflight,
+    TooMany(Excess),
     Refused(Refused),
 }
 
@@ -93,17 +97,19 @@ where
         Path::NoSuch { json } => *json,
         Path::Elsewhere => false,
     };
-    let answer = match (read_method(&request.method), path) {
-        (Err(answer), _) => answer,
-        (Ok(_), Path::NoSuch { .. } | Path::Elsewhere) => Answer::NotFound,
-        (Ok(method), Path::Ping(form)) => match read(&door, &settings, method, form, &request).await {
-            Err(answer) => answer,
-            Ok((ping, frame)) if announced(&request.headers) => {
-                take_with_body(door, ping, frame, settings.body_limit, stream).await
-            }
-            Ok((ping, frame)) => take(&door.engine, ping, frame).await,
-        },
+    let body = announced(&request.headers);
+    let answer = match admit(&door, &settings, path, &request).await {
+        Err(answer @ Answer::TooMany(_)) if body => {
+            linger(Box::pin(stream));
+            answer
+        }
+        Err(answer) => answer,
+        Ok(admitted) if body => take_with_body(door, admitted, settings.body_limit, stream).await,
+        Ok(admitted) => take(&door, admitted).await,
     };
+    if let Answer::TooMany(_) = answer {
+        sleep(HOLD).await;
+    }
     answer.into_response(json, settings.body_limit)
 }
 
@@ -117,16 +123,48 @@ fn read_method(method: &http::Method) -> Result<Method, Answer> {
     }
 }
 
+/// A ping that may go to the engine, and how the clock was set when it was heard.
+struct Admitted {
+    ping: Ping,
+    frame: Frame,
+    /// What it has of its heartbeat's limit, if there is one.
+    share: Option<Share>,
+}
+
+/// Makes a ping of a head, unless there were too many. Of an address that is above its limit nothing more is looked at.
+async fn admit<E: Engine>(
+    door: &Arc<Door<E>>,
+    settings: &HttpSettings,
+    path: Path,
+    request: &Request,
+) -> Result<Admitted, Answer> {
+    let method = read_method(&request.method)?;
+    let stamp = door.engine.stamp();
+    let from =
+        origin(request.peer.and_then(|peer| peer.address), &request.headers, &settings.trusted_proxies);
+    Fairness::of_address(door, settings.ping_rate_per_address, from, stamp.at).map_err(Answer::TooMany)?;
+    let Path::Ping(form) = path else { return Err(Answer::NotFound) };
+    let ping = read(door, settings, form, Head { at: stamp.at, method, from, query: &request.query }).await?;
+    let share = Fairness::of_heartbeat(door, settings, &ping).map_err(Answer::TooMany)?;
+    Ok(Admitted { ping, frame: stamp.frame, share })
+}
+
+/// What a ping takes from the head of its request.
+struct Head<'r> {
+    at: Timestamp,
+    method: Method,
+    from: Option<IpAddr>,
+    query: &'r [(String, String)],
+}
+
 /// Makes a ping of a head. Nothing is awaited unless something is wrong with it: its instant is now, and
 /// its place among other pings is the order of their heads.
 async fn read<E: Engine>(
     door: &Door<E>,
     settings: &HttpSettings,
-    method: Method,
     form: Form,
-    request: &Request,
-) -> Result<(Ping, Frame), Answer> {
-    let Stamp { at, frame } = door.engine.stamp();
+    Head { at, method, from, query }: Head<'_>,
+) -> Result<Ping, Answer> {
     let target = match form.whom {
         Whom::Uuid(uuid) => Target::Uuid(uuid),
         Whom::Slug { key, slug } => {
@@ -137,12 +175,8 @@ async fn read<E: Engine>(
             Target::Slug(slug)
         }
     };
-    let wrong = match (form.kind, read_rid(&request.query)) {
-        (Some(kind), Ok(rid)) => {
-            let peer = request.peer.and_then(|peer| peer.address);
-            let from = origin(peer, &request.headers, &settings.trusted_proxies);
-            return Ok((Ping { target, at, kind, rid, method, from, body: None }, frame));
-        }
+    let wrong = match (form.kind, read_rid(query)) {
+        (Some(kind), Ok(rid)) => return Ok(Ping { target, at, kind, rid, method, from, body: None }),
         (None, _) => Answer::CodeTooLarge,
         (Some(_), Err(answer)) => answer,
     };
@@ -162,7 +196,16 @@ fn read_rid(query: &[(String, String)]) -> Result<Option<Uuid>, Answer> {
     }
 }
 
-async fn take<E: Engine>(engine: &E, ping: Ping, frame: Frame) -> Answer {
+async fn take<E: Engine>(door: &Door<E>, Admitted { ping, frame, share }: Admitted) -> Answer {
+    let answer = hand_over(&door.engine, ping, frame).await;
+    let counts = matches!(answer, Answer::Taken | Answer::Refused(Refused::NotDurable));
+    if let Some(share) = share.filter(|_| !counts) {
+        door.fairness.give_back(&share, door.engine.now());
+    }
+    answer
+}
+
+async fn hand_over<E: Engine>(engine: &E, ping: Ping, frame: Frame) -> Answer {
     match engine.ping(ping, frame).await {
         Ok(Reply::Taken) => Answer::Taken,
         Ok(Reply::Unknown) => Answer::NotFound,
@@ -186,8 +229,7 @@ async fn take<E: Engine>(engine: &E, ping: Ping, frame: Frame) -> Answer {
 /// that answers it is dropped, and the ping must be taken all the same.
 async fn take_with_body<E, S, B, X>(
     door: Arc<Door<E>>,
-    mut ping: Ping,
-    frame: Frame,
+    mut admitted: Admitted,
     limit: usize,
     stream: S,
 ) -> Answer
@@ -198,9 +240,13 @@ where
     X: Send + 'static,
 {
     let mut stream = Box::pin(stream);
-    let heard = match door.engine.hear(ping.target.clone(), Stamp { at: ping.at, frame }) {
+    let (target, at) = (admitted.ping.target.clone(), admitted.ping.at);
+    let heard = match door.engine.hear(target, Stamp { at, frame: admitted.frame }) {
         Ok(heard) => heard,
         Err(refused) => {
+            if let Some(share) = &admitted.share {
+                door.fairness.give_back(share, door.engine.now());
+            }
             linger(stream);
             return Answer::Refused(refused);
         }
@@ -211,8 +257,8 @@ where
     tokio::spawn(async move {
         let mut tail = Tail::new(limit);
         let end = read_tail(&mut stream, &mut tail, deadline).await;
-        ping.body = tail.finish();
-        let taken = take(&door.engine, ping, frame).await;
+        admitted.ping.body = tail.finish();
+        let taken = take(&door, admitted).await;
         drop(heard);
         if answer.send(taken).is_err() {
             tracing::debug!(?taken, "a ping was answered, but its client had gone");
@@ -242,6 +288,9 @@ impl Answer {
                 headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
                 headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
             }
+            Self::TooMany(excess) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(excess.seconds));
+            }
             Self::Refused(refused) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static(retry_after(refused)));
             }
@@ -257,6 +306,7 @@ impl Answer {
             Self::CodeTooLarge | Self::BadRid => StatusCode::BAD_REQUEST,
             Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Preflight => StatusCode::NO_CONTENT,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -269,16 +319,14 @@ impl Answer {
             Self::BadRid => "invalid uuid format",
             Self::NoSuchMethod => "method not allowed",
             Self::Preflight => return empty(),
+            Self::TooMany(excess) => return plain(self.status(), excess.to_string().into()),
             Self::Refused(Refused::Full) => "busy, try again",
             Self::Refused(Refused::NotDurable) => {
                 "the ping counts, but could not be written to the disk, try again"
             }
             Self::Refused(Refused::Stopped) => "stopping, try again",
         };
-        let mut response = Response::new(text.into());
-        *response.status_mut() = self.status();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        response
+        plain(self.status(), Bytes::from_static(text.as_bytes()))
     }
 
     fn json(self) -> Response {
@@ -290,9 +338,17 @@ impl Answer {
             Self::BadRid => Failure::field("rid", "invalid uuid format").into_response(),
             Self::NoSuchMethod => Failure::method(METHODS).into_response(),
             Self::Preflight => empty(),
+            Self::TooMany(excess) => failure("too_many_pings", &excess.to_string()),
             Self::Refused(refused) => Failure::from(refused).into_response(),
         }
     }
+}
+
+fn plain(status: StatusCode, text: Bytes) -> Response {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
 }
 
 fn empty() -> Response {

@@ -27,6 +27,7 @@ mod full_disk;
 mod harness;
 mod heartbeat_command;
 mod heartbeats;
+mod limits;
 mod listening;
 mod lists;
 mod metrics;

@@ -29,6 +29,8 @@ pub(super) struct Numbers {
     pub(super) writable: bool,
     /// How the config stands.
     pub(super) config: ConfigNumbers,
+    /// Pings that were one too many, by the limit.
+    pub(super) refused: [(&'static str, u64); 2],
     /// Connections that are open.
     pub(super) connections: usize,
 }
@@ -116,6 +118,11 @@ impl Numbers {
             "What is in force of the config but probably not meant.",
             self.config.warnings as u64,
         )?;
+        let help = "Pings that were answered 429, by the limit that they were above.";
+        let mut family = out.family("pings_refused", help, None, MetricType::Counter)?;
+        for (limit, refused) in self.refused {
+            count(family.encode_family(&[("limit", limit)])?, refused)?;
+        }
         out.one("http_connections", "Connections that are open.", self.connections as u64)
     }
 

@@ -118,6 +118,7 @@ async fn gather<E: Engine>(door: &Door<E>, config: ConfigNumbers, limit: usize) 
         waiting,
         writable: door.engine.journal().borrow().error.is_none(),
         config,
+        refused: door.fairness.refused(),
         connections: door.connections.load(Ordering::Relaxed),
     })
 }

@@ -12,7 +12,6 @@ mod frame;
 mod heartbeat;
 mod home;
 mod incidents;
-pub(crate) mod knocks;
 mod list;
 mod login;
 pub(in crate::http) mod mark;

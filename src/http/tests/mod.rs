@@ -5,6 +5,7 @@ mod api;
 mod badges;
 mod connections;
 mod events;
+mod limits;
 mod manage;
 mod metrics;
 mod page;

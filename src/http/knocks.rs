@@ -1,5 +1,4 @@
-//! How often somebody tried to sign in in vain, so that the log tells it once a second at the most. It never knows by
-//! which key.
+//! How often something was refused, so that the log tells it once a second at the most. It never knows what.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,13 +7,13 @@ use crate::model::time::{Span, Timestamp};
 /// Between two lines in the log.
 const PAUSE: Span = Span::from_secs(1);
 
-/// Sign-ins that failed.
+/// What was refused.
 #[derive(Debug, Default)]
 pub(crate) struct Knocks(Mutex<(Option<Timestamp>, u64)>);
 
 impl Knocks {
     /// One more. Gives how many were not told since the last that was, if this one is to be told.
-    pub(super) fn heard(&self, now: Timestamp) -> Option<u64> {
+    pub(crate) fn heard(&self, now: Timestamp) -> Option<u64> {
         let mut knocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (told, untold) = &mut *knocks;
         // The clock may have been set back.

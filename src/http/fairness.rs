@@ -1,0 +1,165 @@
+//! The fair limits on pings: no address and no heartbeat may have so many that others have to wait for theirs. It knows
+//! which limits there are, and counts and tells what was refused; how a limit is kept is in `limit`, what a refused ping
+//! is answered in `ping`.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::config::rate::Rate;
+use crate::http::knocks::Knocks;
+use crate::http::limit::{Limiter, owner, whole_seconds};
+use crate::http::seam::Engine;
+use crate::http::{Door, HttpSettings};
+use crate::model::heartbeat::namespace;
+use crate::model::ping::{Ping, Target};
+use crate::model::time::Timestamp;
+
+/// How long a refusal is held back. Who floods is as fast as the answers: a refusal costs less than a ping that waits for
+/// the disk, so without this a flood that is refused would come faster than one that is taken, and hold up others more.
+pub(crate) const HOLD: Duration = Duration::from_millis(250);
+
+/// What pings had, and what was refused.
+#[derive(Debug, Default)]
+pub(crate) struct Fairness {
+    addresses: Mutex<Limiter<IpAddr>>,
+    heartbeats: Mutex<Limiter<Uuid>>,
+    from_addresses: Refusals,
+    of_heartbeats: Refusals,
+}
+
+/// What was refused by one limit.
+#[derive(Debug, Default)]
+struct Refusals {
+    count: AtomicU64,
+    knocks: Knocks,
+}
+
+/// A ping that was one too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Excess {
+    pub(crate) limit: Limit,
+    /// After how many seconds it is worth to try again.
+    pub(crate) seconds: u64,
+}
+
+/// Whose limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    Address,
+    Heartbeat,
+}
+
+/// A heartbeat's ping that was counted before it was known whether it would be taken: else those that are under way at
+/// the same time would all pass.
+#[derive(Debug)]
+pub(crate) struct Share {
+    rate: Rate,
+    heartbeat: Uuid,
+}
+
+impl Fairness {
+    /// One more ping of this address, whatever it is for.
+    pub(crate) fn of_address<E: Engine>(
+        door: &Door<E>,
+        rate: Option<Rate>,
+        from: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(), Excess> {
+        let (Some(rate), Some(from)) = (rate, from) else { return Ok(()) };
+        let this = &door.fairness;
+        let taken =
+            this.addresses.lock().unwrap_or_else(PoisonError::into_inner).take(rate, owner(from), now);
+        taken.map_err(|wait| {
+            if let Some(untold) = this.from_addresses.refused(now) {
+                tracing::warn!(
+                    untold,
+                    "a ping from {from} was refused: the address has more than {rate} (server.ping_rate_per_address)"
+                );
+            }
+            Excess::new(Limit::Address, wait)
+        })
+    }
+
+    /// One more ping for its heartbeat. Which that is can only be told by its UUID: a heartbeat whose `uuid` is set in
+    /// the config has one limit by that and one by its slug.
+    pub(crate) fn of_heartbeat<E: Engine>(
+        door: &Arc<Door<E>>,
+        settings: &HttpSettings,
+        ping: &Ping,
+    ) -> Result<Option<Share>, Excess> {
+        let Some(rate) = settings.ping_rate_per_heartbeat else { return Ok(None) };
+        let heartbeat = match &ping.target {
+            Target::Uuid(uuid) => *uuid,
+            Target::Slug(slug) => Uuid::new_v5(&namespace(&settings.ping_key), slug.as_str().as_bytes()),
+        };
+        let this = &door.fairness;
+        let taken =
+            this.heartbeats.lock().unwrap_or_else(PoisonError::into_inner).take(rate, heartbeat, ping.at);
+        match taken {
+            Ok(()) => Ok(Some(Share { rate, heartbeat })),
+            Err(wait) => {
+                if let Some(untold) = this.of_heartbeats.refused(ping.at) {
+                    tokio::spawn(tell(Arc::clone(door), ping.target.clone(), rate, untold));
+                }
+                Err(Excess::new(Limit::Heartbeat, wait))
+            }
+        }
+    }
+
+    /// The ping was not taken: else pings to UUIDs that nobody has would fill the memory of the limit.
+    pub(crate) fn give_back(&self, share: &Share, now: Timestamp) {
+        let mut heartbeats = self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
+        heartbeats.give_back(share.rate, share.heartbeat, now);
+    }
+
+    /// How many were refused since the start, by the limit.
+    pub(crate) fn refused(&self) -> [(&'static str, u64); 2] {
+        [("address", &self.from_addresses), ("heartbeat", &self.of_heartbeats)]
+            .map(|(limit, refusals)| (limit, refusals.count.load(Ordering::Relaxed)))
+    }
+}
+
+/// Tells the log which heartbeat it is: by its slug, since its UUID is a secret.
+async fn tell<E: Engine>(door: Arc<Door<E>>, target: Target, rate: Rate, untold: u64) {
+    let slug = match target {
+        Target::Slug(slug) => Some(slug),
+        Target::Uuid(uuid) => {
+            let asked = door.engine.ask(move |view| view.slug_of(&uuid.to_string()));
+            asked.await.ok().flatten()
+        }
+    };
+    tracing::warn!(
+        heartbeat = slug.map(tracing::field::display),
+        untold,
+        "a ping was refused: its heartbeat has more than {rate} (server.ping_rate_per_heartbeat)"
+    );
+}
+
+impl Refusals {
+    /// One more. Gives how many were not told since the last that was, if this one is to be told.
+    fn refused(&self, now: Timestamp) -> Option<u64> {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.knocks.heard(now)
+    }
+}
+
+impl Excess {
+    fn new(limit: Limit, wait: Duration) -> Self {
+        Self { limit, seconds: whole_seconds(wait) }
+    }
+}
+
+/// What to do, for people.
+impl std::fmt::Display for Excess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let whose = match self.limit {
+            Limit::Address => "from this address",
+            Limit::Heartbeat => "for this heartbeat",
+        };
+        write!(f, "too many pings {whose}, try again in {} s", self.seconds)
+    }
+}

@@ -1,0 +1,215 @@
+//! Fair limits on pings, from outside: a flood is refused and holds nobody else up, strangers fill no memory, and curl
+//! does what the answer says.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::harness::{Daemon, Home, LIMIT, curl, wait_until};
+
+const HEARTBEATS: &str = "[heartbeats.flooded]\ninterval = \"24h\"\n[heartbeats.other]\ninterval = \"24h\"\n";
+/// A refusal is held back for so long.
+const HOLD_MS: u64 = 250;
+/// What a flood may add to the daemon's memory.
+const GROWTH_KIB: u64 = 20_000;
+
+/// One connection for many requests, from an address of one's own.
+struct Client(BufReader<TcpStream>);
+
+/// What was answered.
+struct Answered {
+    status: u16,
+    retry_after: Option<u64>,
+}
+
+impl Client {
+    fn new(daemon: &Daemon, from: [u8; 4]) -> Self {
+        // The standard library cannot say from which address it connects.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let stream = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(SocketAddr::new(IpAddr::from(from), 0)).unwrap();
+            let to = SocketAddr::new(IpAddr::from([127, 0, 0, 1]), daemon.home.port);
+            socket.connect(to).await.unwrap().into_std().unwrap()
+        });
+        stream.set_nonblocking(false).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    fn ping(&mut self, uuid: &str, headers: &str) -> Answered {
+        let request = format!("GET /ping/{uuid} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+        self.0.get_mut().write_all(request.as_bytes()).unwrap();
+        let mut head = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.0.read_line(&mut line).unwrap(), 0, "it hung up after {head:?}");
+            if line == "\r\n" {
+                break;
+            }
+            head.push(line.trim_end().to_lowercase());
+        }
+        let header = |name: &str| head.iter().find_map(|line| line.strip_prefix(name)?.parse::<u64>().ok());
+        let mut body = vec![0; header("content-length: ").unwrap() as usize];
+        self.0.read_exact(&mut body).unwrap();
+        let status = head[0].split(' ').nth(1).unwrap().parse().unwrap();
+        Answered { status, retry_after: header("retry-after: ") }
+    }
+}
+
+/// Pings until nobody wants it any more, and at least until some are refused; gives back how many were taken and refused.
+fn flood(mut client: Client, uuid: &str, over: &AtomicBool) -> (u64, u64) {
+    let (mut taken, mut refused) = (0, 0);
+    while refused < 3 || !over.load(Ordering::Relaxed) {
+        match client.ping(uuid, "") {
+            Answered { status: 200, .. } => taken += 1,
+            Answered { status: 429, retry_after: Some(1..) } => refused += 1,
+            Answered { status, retry_after } => panic!("{status} with Retry-After {retry_after:?}"),
+        }
+    }
+    (taken, refused)
+}
+
+fn counted(daemon: &Daemon, limit: &str) -> u64 {
+    let text = daemon.get("/metrics").text();
+    let series = format!("overdue_pings_refused_total{{limit=\"{limit}\"}} ");
+    text.lines().find_map(|line| line.strip_prefix(&series)?.parse().ok()).unwrap()
+}
+
+/// How long pings took beside a flood.
+fn print(what: &str, mut took: Vec<Duration>) {
+    took.sort();
+    let at = |part: usize| took[(took.len() * part / 100).min(took.len() - 1)];
+    println!("{what}: {} pings, p50 {:?}, p99 {:?}, max {:?}", took.len(), at(50), at(99), at(100));
+}
+
+#[test]
+fn a_flood_from_one_address_is_answered_429_and_every_ping_from_another_is_taken() {
+    let daemon = Daemon::start(&format!("{HEARTBEATS}[server]\nping_rate_per_address = \"300/m\"\n"));
+    let (flooded, other) = (daemon.uuid("flooded"), daemon.uuid("other"));
+    let before = daemon.resident_kib();
+    let (over, began) = (AtomicBool::new(false), Instant::now());
+    let (taken, refused) = thread::scope(|scope| {
+        let clients = (0..32).map(|_| Client::new(&daemon, [127, 0, 0, 1]));
+        let floods: Vec<_> = clients.map(|client| scope.spawn(|| flood(client, &flooded, &over))).collect();
+        let mut client = Client::new(&daemon, [127, 0, 0, 2]);
+        let mut took = Vec::new();
+        for _ in 0..250 {
+            let began = Instant::now();
+            assert_eq!(client.ping(&other, "").status, 200);
+            took.push(began.elapsed());
+        }
+        over.store(true, Ordering::Relaxed);
+        print("beside a flood that is refused", took);
+        let ended = floods.into_iter().map(|flood| flood.join().unwrap());
+        ended.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
+    });
+    let (secs, ms) = (began.elapsed().as_secs(), began.elapsed().as_millis() as u64);
+    println!("the flood: {taken} taken, {refused} refused in {ms} ms");
+    assert!(refused <= 32 * (ms / HOLD_MS + 1), "{refused} refused in {ms} ms: no client is told so at once");
+    assert!(taken >= 300 && taken <= 300 + (secs + 1) * 5, "{taken} taken in {secs} s");
+    assert_eq!(daemon.heartbeat("flooded")["pings_total"], taken, "a refused ping leaves no record");
+    assert_eq!(daemon.heartbeat("other")["pings_total"], 250);
+    assert_eq!(counted(&daemon, "address"), refused);
+    let now = daemon.resident_kib();
+    assert!(now.saturating_sub(before) < GROWTH_KIB, "{before} KiB became {now} KiB");
+    let log = daemon.stderr();
+    let lines = log.lines().filter(|line| line.contains("a ping from 127.0.0.1 was refused")).count();
+    assert!((1..=secs as usize + 2).contains(&lines), "{lines} lines in {secs} s: {log}");
+}
+
+#[test]
+fn a_heartbeat_that_is_pinged_without_end_is_answered_429_and_named_in_the_log() {
+    let daemon = Daemon::start(&format!("{HEARTBEATS}[server]\nping_rate_per_heartbeat = \"10/h\"\n"));
+    let flooded = daemon.uuid("flooded");
+    let mut client = Client::new(&daemon, [127, 0, 0, 1]);
+    let statuses: Vec<u16> = (0..20).map(|_| client.ping(&flooded, "").status).collect();
+    assert_eq!(statuses, [[200; 10], [429; 10]].concat());
+    assert_eq!(client.ping(&daemon.uuid("other"), "").status, 200, "the same client may ping another");
+    assert_eq!((counted(&daemon, "heartbeat"), counted(&daemon, "address")), (10, 0));
+    wait_until(LIMIT, "the log names it", || {
+        daemon.stderr().lines().any(|line| line.contains("a ping was refused") && line.contains("flooded"))
+    });
+    assert!(!daemon.stderr().contains(&flooded), "its UUID is a secret");
+}
+
+#[test]
+fn curl_waits_as_long_as_the_answer_says_and_is_then_taken() {
+    let daemon = Daemon::start(&format!("{HEARTBEATS}[server]\nping_rate_per_heartbeat = \"1/s\"\n"));
+    let url = daemon.url(&format!("/ping/{}", daemon.uuid("other")));
+    for _ in 0..3 {
+        let ended = curl(&["-f", "--retry", "5", "--retry-max-time", "60", &url]);
+        assert_eq!((ended.code, ended.stdout.ends_with("OK")), (0, true), "{ended:?}");
+    }
+    assert_eq!(daemon.heartbeat("other")["pings_total"], 3);
+    assert!(counted(&daemon, "heartbeat") >= 1, "it had to wait");
+}
+
+#[test]
+fn a_limit_that_is_saved_applies_and_a_unix_socket_has_none_by_address() {
+    let home = Home::new("");
+    let listen = format!("listen = [\"127.0.0.1:{}\", \"unix:overdue.sock\"]\n", home.port);
+    home.configure(&format!("{HEARTBEATS}[server]\n{listen}"));
+    let daemon = Daemon::start_in(&home);
+    let path = format!("/ping/{}", daemon.uuid("other"));
+    for _ in 0..5 {
+        assert_eq!(daemon.get(&path).status, 200);
+    }
+    home.configure(&format!("{HEARTBEATS}[server]\n{listen}ping_rate_per_address = \"2/h\"\n"));
+    wait_until(LIMIT, "the limit applies", || daemon.get(&path).status == 429);
+    let socket = home.path("overdue.sock");
+    for _ in 0..5 {
+        let ended = curl(&["--unix-socket", socket.to_str().unwrap(), &format!("http://localhost{path}")]);
+        assert_eq!(ended.stdout, "OK", "{ended:?}");
+    }
+    home.configure(&format!("{HEARTBEATS}[server]\n{listen}"));
+    wait_until(LIMIT, "it is gone", || daemon.get(&path).status == 200);
+    for _ in 0..5 {
+        assert_eq!(daemon.get(&path).status, 200);
+    }
+}
+
+/// So many pings to UUIDs that nobody has, each from an address of its own as the proxy says: what they leave behind must
+/// not grow with them.
+fn strangers(count: u32) {
+    let daemon = Daemon::start(&format!(
+        "{HEARTBEATS}[server]\nping_rate_per_address = \"1/h\"\nping_rate_per_heartbeat = \"1/h\"\n\
+         trusted_proxies = [\"127.0.0.1/32\"]\n"
+    ));
+    let ask = |numbers: std::ops::Range<u32>| {
+        let mut client = Client::new(&daemon, [127, 0, 0, 1]);
+        for n in numbers {
+            let [_, a, b, c] = n.to_be_bytes();
+            let forwarded = format!("X-Forwarded-For: 10.{a}.{b}.{c}\r\n");
+            assert_eq!(client.ping(&format!("{n:08x}-0000-4000-8000-000000000000"), &forwarded).status, 404);
+        }
+    };
+    ask(0..2_000);
+    let (before, began) = (daemon.resident_kib(), Instant::now());
+    thread::scope(|scope| {
+        for part in 0..4 {
+            let piece = (count - 2_000) / 4;
+            let first = 2_000 + part * piece;
+            scope.spawn(move || ask(first..first + piece));
+        }
+    });
+    let now = daemon.resident_kib();
+    println!("{count} strangers in {:?}: {before} KiB became {now} KiB", began.elapsed());
+    assert!(now.saturating_sub(before) < GROWTH_KIB, "{before} KiB became {now} KiB");
+    assert_eq!(counted(&daemon, "address") + counted(&daemon, "heartbeat"), 0);
+    assert_eq!(daemon.get(&format!("/ping/{}", daemon.uuid("other"))).status, 200);
+}
+
+#[test]
+fn pings_to_50000_unknown_uuids_from_as_many_addresses_leave_no_memory_behind() {
+    strangers(50_000);
+}
+
+#[test]
+#[ignore = "takes minutes: cargo test --test it a_million -- --ignored --nocapture"]
+fn pings_to_a_million_unknown_uuids_from_as_many_addresses_leave_no_memory_behind() {
+    strangers(1_000_000);
+}
