@@ -19,6 +19,8 @@ pub mod snapshot;
 mod conformance;
 #[cfg(test)]
 mod crashes;
+#[cfg(test)]
+mod damage;
 
 use std::io;
 use std::time::Duration;
