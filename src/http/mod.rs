@@ -7,6 +7,8 @@ mod auth;
 mod badge;
 mod body;
 mod form;
+#[cfg(test)]
+mod fuzz;
 mod health;
 mod listen;
 mod markup;

@@ -21,6 +21,8 @@ mod conformance;
 mod crashes;
 #[cfg(test)]
 mod damage;
+#[cfg(test)]
+mod fuzz;
 
 use std::io;
 use std::time::Duration;

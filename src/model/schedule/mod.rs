@@ -311,4 +311,6 @@ pub enum ScheduleError {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod proofs;
