@@ -52,3 +52,7 @@ pub mod machine;
 
 // Floor 0: the words.
 pub mod model;
+
+// Below all: what the tests of every floor attack its readers with.
+#[cfg(test)]
+pub mod fuzz;

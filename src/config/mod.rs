@@ -24,6 +24,8 @@ use crate::model::time::{Span, Timestamp};
 pub mod change;
 pub mod channel;
 pub mod duration;
+#[cfg(test)]
+mod fuzz;
 mod heartbeat;
 pub mod problem;
 pub mod rate;

@@ -50,8 +50,20 @@ pub struct Place {
 impl Place {
     /// A problem at this place.
     pub fn problem(&self, what: impl Into<String>, meant: Option<String>) -> Problem {
-        Problem { file: self.file.clone(), line: self.line, column: self.column, what: what.into(), meant }
+        let (what, meant) = (visible(what.into()), meant.map(visible));
+        Problem { file: self.file.clone(), line: self.line, column: self.column, what, meant }
     }
+}
+
+/// What stands in a file goes to terminals and logs, where nothing of it may act or look like what it is not: control
+/// characters and directions of writing are told by their number.
+fn visible(text: String) -> String {
+    let acts = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(acts) {
+        return text;
+    }
+    let tell = |c: char| if acts(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(tell).collect()
 }
 
 impl fmt::Display for Place {
@@ -167,6 +179,14 @@ mod tests {
         assert_eq!(closest("intervall", keys), Some("\"interval\"".to_owned()));
         assert_eq!(closest("Garce", keys), Some("\"grace\"".to_owned()));
         assert_eq!(closest("banana", keys), None);
+    }
+
+    #[test]
+    fn a_problem_shows_no_control_character_of_its_file() {
+        let place = Place { file: "a.toml".into(), line: 1, column: 1 };
+        let problem = place.problem("no [a\u{1b}[2J\u{202e}b\n]", Some("\"ä\u{7}\"".to_owned()));
+        let told = r#"a.toml:1:1: no [a\u{1b}[2J\u{202e}b\u{a}], did you mean "ä\u{7}"?"#;
+        assert_eq!(problem.to_string(), told);
     }
 
     #[test]

@@ -180,6 +180,8 @@ fn own_key(folder: &StateFolder, name: &str) -> io::Result<String> {
 }
 
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod tests {
     use super::*;
 

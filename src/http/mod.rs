@@ -8,6 +8,8 @@ mod badge;
 mod body;
 mod fairness;
 mod form;
+#[cfg(test)]
+mod fuzz;
 mod health;
 mod knocks;
 mod limit;

@@ -20,6 +20,9 @@ use crate::model::run::{OpenRun, Outcome};
 use crate::model::settings::Settings;
 use crate::model::time::{Boot, Span, Step, Timestamp};
 
+#[cfg(test)]
+pub(crate) mod samples;
+
 /// One fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -21,6 +21,10 @@ mod conformance;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod removed;
 
 use std::io;

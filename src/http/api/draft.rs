@@ -220,4 +220,6 @@ fn read_methods(fields: &Fields) -> Result<Option<BTreeSet<Method>>, Failure> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

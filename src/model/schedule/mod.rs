@@ -187,15 +187,17 @@ impl Rule {
         u32::try_from(n).unwrap_or(u32::MAX)
     }
 
-    /// The first occurrence after `after`, which is not before `from`, the instant that an interval counts from.
+    /// The first occurrence after `after`, which is not before `from`, the instant that an interval counts from. `None`
+    /// at the end of the calendar, where instants no longer grow.
     fn next(&self, from: Timestamp, after: Timestamp) -> Option<Timestamp> {
-        match self {
+        let next = match self {
             Self::Every(every) => {
                 Some(from + every.times(after.since(from).as_millis() / every.as_millis().max(1) + 1))
             }
             Self::Cron(crons) => crons.iter().filter_map(|cron| cron.next_after(after)).min(),
             Self::Calendar(calendars) => calendars.iter().filter_map(|one| one.next_after(after)).min(),
-        }
+        };
+        next.filter(|next| *next > after)
     }
 }
 
@@ -308,5 +310,7 @@ pub enum ScheduleError {
     Zone(String),
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod proofs;

@@ -291,3 +291,21 @@ fn a_ping_in_the_second_pass_of_an_hour_is_never_late_at_once() {
         assert_eq!(all.due_after_finish(ping, None), Some(time("2026-10-26T01:30:00Z")), "{ping}");
     }
 }
+
+#[test]
+fn at_the_end_of_the_calendar_nothing_comes_again_at_the_same_instant() {
+    let every = |timing: Timing| timing.compile("UTC", &Expressions::default(), &Zones::bundled()).unwrap();
+    for occurrences in [
+        every(Timing::Interval(Span::from_secs(60))),
+        every(Timing::Cron(Expressions::one("* * * * *"))),
+        every(Timing::OnCalendar(Expressions::one("*:0/15"))),
+    ] {
+        let mut t = Timestamp::MAX - Span::from_secs(3_600);
+        let mut count = 0;
+        while let Some(next) = occurrences.next_after(t) {
+            assert!(next > t);
+            (t, count) = (next, count + 1);
+        }
+        assert!((3..=60).contains(&count), "{count} before {}", Timestamp::MAX);
+    }
+}

@@ -141,7 +141,8 @@ impl Field {
                 return Err("L needs a day before it: 5L is the last Friday of the month".to_owned());
             }
             Kind::Weekday if item.contains('#') || item.ends_with('L') => {
-                let (days, nth) = item.split_once('#').unwrap_or((&item[..item.len() - 1], "L"));
+                let (days, nth) =
+                    item.split_once('#').unwrap_or((item.strip_suffix('L').unwrap_or(item), "L"));
                 if !matches!(nth, "1" | "2" | "3" | "4" | "5" | "L") {
                     return Err(format!("after # stands a number from 1 to 5, not {nth:?}"));
                 }

@@ -396,3 +396,12 @@ fn a_timing_reads_as_it_is_written() {
     assert_eq!(Timing::Cron(Expressions::one("0 2 * * *")).to_string(), "cron 0 2 * * *");
     assert_eq!(Timing::Interval(Span::from_secs(86_400)).to_string(), "every 24h");
 }
+
+/// Text is cut between characters, never within one.
+#[test]
+fn a_weekday_that_ends_in_a_character_of_several_bytes_is_refused_without_a_panic() {
+    for expression in ["0 9 * * 5#ä", "0 9 * * äL", "0 9 * * 5#日", "0 9 äW * *", "0 9 * * ä", "@日"] {
+        let error = Cron::parse(expression, jiff::tz::TimeZone::UTC).unwrap_err().to_string();
+        assert!(error.contains('ä') || error.contains('日'), "{expression}: {error}");
+    }
+}

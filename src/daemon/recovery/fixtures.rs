@@ -1,0 +1,143 @@
+//! State folders that this program has written since its first day, and what they come to: each is read for ever.
+//! The newest holds every kind of record, and is what is written today.
+//!
+//! When what is written changes, `OVERDUE_WRITE_FIXTURES=<today>` makes a folder of that name beside the others, which
+//! stay as they are. It also writes down what a folder comes to that has nothing to be compared with yet.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Building;
+use crate::machine::beat::Beat;
+use crate::machine::record::samples;
+use crate::machine::state::{Core, State};
+use crate::model::id::Seq;
+use crate::store::folder::StateFolder;
+use crate::store::journal::SegmentJournal;
+use crate::store::peek::Peek;
+use crate::store::recover::{Recovered, recover};
+use crate::store::snapshot::SnapshotFiles;
+use crate::store::{Durability, Journal, Snapshots};
+
+/// What a folder comes to.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Held {
+    last: Seq,
+    core: Core,
+    heartbeats: Vec<Beat>,
+}
+
+fn folder() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests/fixtures/journal"].iter().collect()
+}
+
+fn wanted() -> Option<String> {
+    std::env::var("OVERDUE_WRITE_FIXTURES").ok()
+}
+
+/// The fixtures, oldest first.
+fn versions() -> Vec<String> {
+    let entries = std::fs::read_dir(folder()).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert!(names.starts_with(&["2026-11-22".to_owned(), "2026-11-24".to_owned()]), "{names:?}");
+    names
+}
+
+fn held(dir: &Path) -> Held {
+    let mut building = Building::default();
+    let recovered = recover::<_, Core, Beat>(&Peek::at(dir), |found| building.take(found)).unwrap();
+    assert_eq!(recovered.warnings, [], "{}", dir.display());
+    let frozen = building.finish().freeze();
+    let heartbeats = (0..frozen.beats.places()).filter_map(|at| frozen.beats.at(at).cloned()).collect();
+    Held { last: recovered.last, core: frozen.core, heartbeats }
+}
+
+/// Compares with what is written down, piece by piece, so that a difference can be read.
+fn comes_to(dir: &Path, expected: &Path) {
+    let held = held(dir);
+    if wanted().is_some() && !expected.exists() {
+        let text = serde_json::to_string_pretty(&held).unwrap();
+        std::fs::write(expected, text + "\n").unwrap();
+    }
+    let text = std::fs::read_to_string(expected).unwrap_or_else(|e| panic!("{}: {e}", expected.display()));
+    let expected_held: Held = serde_json::from_str(&text).unwrap();
+    let what = expected.display();
+    assert_eq!(held.last, expected_held.last, "{what}");
+    assert_eq!(held.core, expected_held.core, "{what}");
+    for (beat, expected) in held.heartbeats.iter().zip(&expected_held.heartbeats) {
+        assert_eq!(beat, expected, "{what}");
+    }
+    assert_eq!(held.heartbeats.len(), expected_held.heartbeats.len(), "{what}");
+}
+
+#[test]
+fn what_every_version_has_written_is_recovered_with_and_without_its_snapshots() {
+    for version in versions() {
+        let fixture = folder().join(version);
+        let state = fixture.join("state");
+        comes_to(&state, &fixture.join("expected.json"));
+        let journal = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(&state).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "jsonl") {
+                std::fs::copy(&path, journal.path().join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        assert!(journal.path().join("journal-00000000000000000001.jsonl").exists(), "all of its records");
+        comes_to(journal.path(), &fixture.join("expected.replayed.json"));
+    }
+}
+
+/// Writes the life of the samples as the daemon would: two segments, and a snapshot between them.
+fn write_samples(dir: &Path) {
+    let folder = StateFolder::open(dir).unwrap();
+    let mut journal = SegmentJournal::open(folder.clone(), Durability::Fsync, &Recovered::default()).unwrap();
+    let mut snapshots = SnapshotFiles::open(folder, &Recovered::default());
+    let mut state = State::default();
+    let batches = samples::batches();
+    for (n, batch) in batches.iter().enumerate() {
+        if n == batches.len() / 2 {
+            journal.rotate(journal.last()).unwrap();
+            let frozen = state.freeze();
+            let beats = (0..frozen.beats.places()).filter_map(|at| frozen.beats.at(at)).map(Ok);
+            snapshots.write(journal.last(), &frozen.core, beats).unwrap();
+        }
+        journal.append(journal.last(), batch).unwrap();
+        for record in batch {
+            state.apply(record);
+        }
+    }
+}
+
+#[test]
+fn what_is_written_today_is_the_newest_of_the_fixtures() {
+    let written = tempfile::tempdir().unwrap();
+    write_samples(written.path());
+    std::fs::remove_file(written.path().join("lock")).unwrap();
+    let names = |dir: &Path| {
+        let entries = std::fs::read_dir(dir).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    if let Some(version) = wanted() {
+        let state = folder().join(version).join("state");
+        std::fs::create_dir_all(&state).unwrap();
+        for name in names(written.path()) {
+            std::fs::copy(written.path().join(&name), state.join(&name)).unwrap();
+        }
+    }
+    let newest = folder().join(versions().pop().unwrap()).join("state");
+    assert_eq!(names(&newest), names(written.path()));
+    for name in names(&newest) {
+        let text = |dir: &Path| std::fs::read_to_string(dir.join(&name)).unwrap();
+        let (old, new) = (text(&newest), text(written.path()));
+        for (old, new) in old.lines().zip(new.lines()) {
+            assert_eq!(old, new, "what is written has changed: see OVERDUE_WRITE_FIXTURES above");
+        }
+        assert_eq!(old.len(), new.len(), "{}", name.display());
+    }
+}
