@@ -334,7 +334,8 @@ impl Ledger {
     pub(super) fn finish(self) {
         if !self.is_writable() {
             tracing::error!(
-                "the end came while the journal could not be written: what it lacks is lost, and was never acknowledged"
+                "the end came while the journal could not be written: what it lacks was never acknowledged, and is lost; \
+                 and if the state folder is gone, so is all that was in it"
             );
         }
         if self.is_quiet() {

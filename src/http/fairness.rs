@@ -22,6 +22,10 @@ use crate::model::time::Timestamp;
 /// the disk, so without this a flood that is refused would come faster than one that is taken, and hold up others more.
 pub(crate) const HOLD: Duration = Duration::from_millis(250);
 
+/// Marks an answer that is held back for so long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held(pub(crate) Duration);
+
 /// What pings had, and what was refused.
 #[derive(Debug, Default)]
 pub(crate) struct Fairness {
@@ -82,6 +86,14 @@ impl Fairness {
             }
             Excess::new(Limit::Address, wait)
         })
+    }
+
+    /// The ping was refused for its heartbeat's sake: a job in a loop must not use up what the others of its host have.
+    pub(crate) fn give_back_to(&self, rate: Option<Rate>, from: Option<IpAddr>, now: Timestamp) {
+        if let (Some(rate), Some(from)) = (rate, from) {
+            let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+            addresses.give_back(rate, owner(from), now);
+        }
     }
 
     /// One more ping for its heartbeat. Which that is can only be told by its UUID: a heartbeat whose `uuid` is set in

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use uuid::Uuid;
 use warp::path::FullPath;
 use warp::reply::Response;
@@ -23,7 +23,7 @@ use warp::{Filter, Rejection};
 use crate::engine::clock::{Frame, Stamp};
 use crate::engine::handle::Refused;
 use crate::http::body::{End, TIME_LIMIT, Tail, announced, linger, read_tail};
-use crate::http::fairness::{Excess, Fairness, HOLD, Share};
+use crate::http::fairness::{Excess, Fairness, HOLD, Held, Share};
 use crate::http::listen::Peer;
 use crate::http::origin::origin;
 use crate::http::path::{Form, Path, Whom};
@@ -107,10 +107,12 @@ where
         Ok(admitted) if body => take_with_body(door, admitted, settings.body_limit, stream).await,
         Ok(admitted) => take(&door, admitted).await,
     };
-    if let Answer::TooMany(_) = answer {
-        sleep(HOLD).await;
+    let too_many = matches!(answer, Answer::TooMany(_));
+    let mut response = answer.into_response(json, settings.body_limit);
+    if too_many {
+        response.extensions_mut().insert(Held(HOLD));
     }
-    answer.into_response(json, settings.body_limit)
+    response
 }
 
 fn read_method(method: &http::Method) -> Result<Method, Answer> {
@@ -145,7 +147,10 @@ async fn admit<E: Engine>(
     Fairness::of_address(door, settings.ping_rate_per_address, from, stamp.at).map_err(Answer::TooMany)?;
     let Path::Ping(form) = path else { return Err(Answer::NotFound) };
     let ping = read(door, settings, form, Head { at: stamp.at, method, from, query: &request.query }).await?;
-    let share = Fairness::of_heartbeat(door, settings, &ping).map_err(Answer::TooMany)?;
+    let share = Fairness::of_heartbeat(door, settings, &ping).map_err(|excess| {
+        door.fairness.give_back_to(settings.ping_rate_per_address, from, stamp.at);
+        Answer::TooMany(excess)
+    })?;
     Ok(Admitted { ping, frame: stamp.frame, share })
 }
 

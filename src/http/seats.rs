@@ -8,12 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+/// Where the moments begin; before them there is room for those that leave first.
+const MIDDLE: u64 = 1 << 63;
+
 /// All seats.
 #[derive(Debug)]
 pub(crate) struct Seats {
     max: usize,
     /// Numbers the moments at which something happened.
     clock: AtomicU64,
+    /// Numbers before all of those, downwards.
+    front: AtomicU64,
     /// By when each spoke last, as far as that has been looked up: an entry's key is at most its seat's
     /// `spoke`, so that a request costs no lock. Put right by whoever looks for the oldest.
     taken: Mutex<BTreeMap<u64, Arc<State>>>,
@@ -39,7 +44,12 @@ pub(crate) struct Seat {
 
 impl Seats {
     pub(crate) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { max: max.max(1), clock: AtomicU64::new(0), taken: Mutex::default() })
+        Arc::new(Self {
+            max: max.max(1),
+            clock: AtomicU64::new(MIDDLE),
+            front: AtomicU64::new(MIDDLE - 1),
+            taken: Mutex::default(),
+        })
     }
 
     /// Seats a new connection. Says too whether another must leave for it.
@@ -106,6 +116,22 @@ impl Seat {
         self.state.busy.store(true, Ordering::Relaxed);
     }
 
+    /// The request was refused, and the refusal is held back: of all connections this one leaves first. Else whoever
+    /// floods and is refused would, busy as it is, keep its seats and push out those who are about to ping.
+    pub(crate) fn refused(&self) {
+        let mut taken = self.seats.lock();
+        let key = self.state.key.load(Ordering::Relaxed);
+        // One that was dismissed has left already.
+        if taken.get(&key).is_some_and(|state| Arc::ptr_eq(state, &self.state)) {
+            taken.remove(&key);
+            let front = self.seats.front.fetch_sub(1, Ordering::Relaxed);
+            self.state.key.store(front, Ordering::Relaxed);
+            self.state.spoke.store(front, Ordering::Relaxed);
+            taken.insert(front, Arc::clone(&self.state));
+        }
+        self.state.busy.store(false, Ordering::Relaxed);
+    }
+
     /// The request has been answered.
     pub(crate) fn end(&self) {
         self.state.busy.store(false, Ordering::Relaxed);
@@ -168,6 +194,25 @@ mod tests {
         c.begin();
         let (d, _) = seats.take();
         assert_eq!(gone(&[&a, &c, &d]), [0], "all are busy, so the oldest head goes");
+    }
+
+    #[test]
+    fn one_whose_request_was_refused_leaves_before_one_that_is_idle() {
+        let seats = Seats::new(3);
+        let (a, b, c) = (seats.take().0, seats.take().0, seats.take().0);
+        for seat in [&b, &c] {
+            seat.begin();
+            seat.refused();
+        }
+        let d = seats.take().0;
+        assert_eq!(gone(&[&a, &b, &c, &d]), [2]);
+        let back = seats.take().0;
+        assert_eq!(gone(&[&a, &b, &c, &d, &back]), [1], "a, who has said nothing yet, stays");
+        back.begin();
+        back.refused();
+        back.begin();
+        let last = seats.take().0;
+        assert_eq!(gone(&[&a, &d, &back, &last]), [0], "who is answered after all counts like any other");
     }
 
     #[test]

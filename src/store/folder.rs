@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::store::hold::{Hold, make, put, same};
+use crate::store::hold::{Hold, is_at, make, put};
 
 /// A flat folder of files that are written from front to back.
 pub trait Folder: Clone + Send + Sync + 'static {
@@ -164,23 +164,23 @@ impl Folder for StateFolder {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.check()?;
         std::fs::rename(self.0.path.join(from), self.0.path.join(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.check()?;
         std::fs::remove_file(self.0.path.join(name))
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.0.check()?;
         File::open(&self.0.path)?.sync_all()
     }
 
     fn leads_to(&self, name: &str, file: &DiskFile) -> io::Result<bool> {
-        match std::fs::metadata(self.0.path.join(name)) {
-            Ok(found) => Ok(same(&found, &file.0.metadata()?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.0.check()?;
+        is_at(&self.0.path.join(name), &file.0)
     }
 
     fn restore(&self) -> io::Result<()> {

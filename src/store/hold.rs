@@ -23,6 +23,8 @@ struct Kept {
     folder: File,
     /// Closing it lets the lock go.
     lock: File,
+    /// Whether all keepsakes are there.
+    is_whole: bool,
     /// Files that have to be there for the next start, whatever happens to the folder.
     keepsakes: Vec<(String, Vec<u8>)>,
 }
@@ -47,7 +49,8 @@ impl Hold {
     /// Holds a folder that is there. `None`: another process does.
     pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
         let Some(lock) = lock(path)? else { return Ok(None) };
-        let kept = Mutex::new(Kept { folder: File::open(path)?, lock, keepsakes: Vec::new() });
+        let kept =
+            Mutex::new(Kept { folder: File::open(path)?, lock, is_whole: true, keepsakes: Vec::new() });
         Ok(Some(Self { path: path.to_owned(), kept }))
     }
 
@@ -58,39 +61,58 @@ impl Hold {
         keepsakes.push((name.to_owned(), content.to_owned()));
     }
 
-    /// Whether what lies at the path is still the folder that was taken.
+    /// Whether what lies at the path is still the folder that was taken, and locked by this process.
     pub(super) fn check(&self) -> io::Result<()> {
         let kept = self.kept();
-        match std::fs::metadata(&self.path) {
-            Ok(found) if same(&found, &kept.folder.metadata()?) => Ok(()),
-            Ok(_) => Err(replaced()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(io::Error::new(error.kind(), "the state folder is gone"))
+        match self.found()? {
+            Some(found) if !same(&found, &kept.folder.metadata()?) => Err(replaced()),
+            Some(_) if !is_at(&self.path.join(LOCK), &kept.lock)? => {
+                Err(io::Error::other("the lock of the state folder was removed"))
             }
-            Err(error) => Err(error),
+            Some(_) => Ok(()),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "the state folder is gone")),
         }
     }
 
     /// Makes the folder anew when it is gone, with its lock and its keepsakes. One that was put in its place and
-    /// holds anything is left alone: it may be a backup, or another daemon's.
+    /// holds anything, or lies on another disk (what is below a volume that is not mounted), is left alone.
     pub(super) fn restore(&self) -> io::Result<()> {
         let mut kept = self.kept();
-        let path = self.path.join(LOCK);
-        let (folder, held) = (kept.folder.metadata()?, kept.lock.metadata()?);
-        let is_ours = std::fs::metadata(&self.path).is_ok_and(|found| same(&found, &folder));
-        if is_ours && std::fs::metadata(&path).is_ok_and(|found| same(&found, &held)) {
-            return Ok(());
+        let before = kept.folder.metadata()?;
+        let found = self.found()?;
+        if !found.as_ref().is_some_and(|found| same(found, &before)) {
+            match found {
+                None => make(&self.path)?,
+                Some(found) if found.dev() != before.dev() => return Err(replaced()),
+                Some(_) if std::fs::read_dir(&self.path)?.next().is_some() => return Err(replaced()),
+                Some(_) => {}
+            }
+            // Ours from here on, whatever fails next: what is not done yet is done by the next call.
+            kept.folder = File::open(&self.path)?;
+            kept.is_whole = false;
         }
-        make(&self.path)?;
-        if !is_ours && std::fs::read_dir(&self.path)?.next().is_some() {
-            return Err(replaced());
+        if !is_at(&self.path.join(LOCK), &kept.lock)? {
+            kept.lock = lock(&self.path)?.ok_or_else(|| {
+                io::Error::other("another overdue daemon holds the state folder. Stop one of the two")
+            })?;
         }
-        kept.lock = lock(&self.path)?.ok_or_else(replaced)?;
-        kept.folder = File::open(&self.path)?;
-        for (name, content) in &kept.keepsakes {
-            put(&self.path, name, content)?;
+        if !kept.is_whole {
+            for (name, content) in &kept.keepsakes {
+                put(&self.path, name, content)?;
+            }
+            kept.folder.sync_all()?;
+            kept.is_whole = true;
         }
-        kept.folder.sync_all()
+        Ok(())
+    }
+
+    /// What lies at the path.
+    fn found(&self) -> io::Result<Option<Metadata>> {
+        match std::fs::metadata(&self.path) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -118,8 +140,17 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
     }
 }
 
+/// Whether this file is to be found at this path.
+pub(super) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+    match std::fs::metadata(path) {
+        Ok(found) => Ok(same(&found, &file.metadata()?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether both are the same file.
-pub(super) fn same(one: &Metadata, other: &Metadata) -> bool {
+fn same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 

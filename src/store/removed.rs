@@ -27,7 +27,8 @@ fn what_is_written_to_a_folder_that_is_gone_is_not_acknowledged_and_it_is_made_a
         fs::remove_dir_all(&path).unwrap();
         let failed = life.journal.append(Seq(3), &facts(4..=5)).unwrap_err();
         assert!(
-            matches!(&failed, AppendError::Failed(_)) && failed.to_string().contains("was removed"),
+            matches!(&failed, AppendError::Failed(_))
+                && failed.to_string().contains("the state folder is gone"),
             "{failed}"
         );
         assert!(life.journal.append(Seq(3), &facts(4..=5)).is_err(), "and so it stays");
@@ -87,15 +88,60 @@ fn what_was_put_in_its_place_is_left_alone() {
 }
 
 #[test]
-fn a_lock_that_was_removed_is_taken_again_with_the_next_snapshot() {
+fn a_lock_that_was_removed_is_noticed_at_once_and_taken_again() {
     let dir = tempfile::tempdir().unwrap();
     let folder = StateFolder::open(dir.path()).unwrap();
     let mut life = begin(&folder, Durability::Fsync);
     life.journal.append(Seq(0), &facts(1..=1)).unwrap();
     fs::remove_file(dir.path().join("lock")).unwrap();
-    snapshot(&mut life.snapshots, 1).unwrap();
+    let failed = life.journal.append(Seq(1), &facts(2..=2)).unwrap_err();
+    assert!(failed.to_string().contains("the lock of the state folder was removed"), "{failed}");
+    snapshot(&mut life.snapshots, 2).unwrap();
     assert!(matches!(StateFolder::open(dir.path()), Err(OpenError::Locked { .. })));
-    assert_eq!(life.journal.append(Seq(1), &facts(2..=2)).unwrap().last, Seq(2));
+    life.journal.begin_segment(Seq(2)).unwrap();
+    assert_eq!(life.journal.append(Seq(2), &facts(3..=3)).unwrap().last, Seq(3));
+}
+
+#[test]
+fn a_second_daemon_that_got_in_meanwhile_keeps_the_first_from_writing() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = StateFolder::open(dir.path()).unwrap();
+    let mut life = begin(&folder, Durability::Fsync);
+    life.journal.append(Seq(0), &facts(1..=1)).unwrap();
+    fs::remove_file(dir.path().join("lock")).unwrap();
+    let second = StateFolder::open(dir.path()).unwrap();
+    let mut other = begin(&second, Durability::Fsync);
+    other.journal.append(Seq(1), &facts(2..=2)).unwrap();
+    assert!(life.journal.append(Seq(1), &facts(9..=9)).is_err());
+    for _ in 0..2 {
+        let refused = snapshot(&mut life.snapshots, 9).unwrap_err();
+        assert!(refused.to_string().contains("another overdue daemon holds the state folder"), "{refused}");
+        assert!(life.journal.begin_segment(Seq(9)).is_err());
+    }
+    other.journal.append(Seq(2), &facts(3..=3)).unwrap();
+    drop((life, folder, other, second));
+    assert_eq!(held(&StateFolder::open(dir.path()).unwrap()).unwrap().1.last, Seq(3));
+}
+
+#[test]
+fn a_folder_that_could_only_be_made_anew_in_part_is_made_whole_by_the_next_try() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    fs::create_dir_all(path.join("deep")).unwrap();
+    let folder = StateFolder::open(&path).unwrap();
+    // The second stands for what a full disk does not take: there is no folder for it yet.
+    for name in ["ping_key", "deep/key"] {
+        folder.keepsake(name, || "a key\n".to_owned()).unwrap();
+    }
+    fs::remove_dir_all(&path).unwrap();
+    for _ in 0..2 {
+        folder.restore().unwrap_err();
+    }
+    fs::create_dir(path.join("deep")).unwrap();
+    folder.restore().unwrap();
+    for name in ["ping_key", "deep/key"] {
+        assert_eq!(fs::read_to_string(path.join(name)).unwrap(), "a key\n");
+    }
 }
 
 #[test]
