@@ -23,8 +23,6 @@ struct Kept {
     folder: File,
     /// Closing it lets the lock go.
     lock: File,
-    /// Whether all keepsakes are there.
-    is_whole: bool,
     /// Files that have to be there for the next start, whatever happens to the folder.
     keepsakes: Vec<(String, Vec<u8>)>,
 }
@@ -49,8 +47,7 @@ impl Hold {
     /// Holds a folder that is there. `None`: another process does.
     pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
         let Some(lock) = lock(path)? else { return Ok(None) };
-        let kept =
-            Mutex::new(Kept { folder: File::open(path)?, lock, is_whole: true, keepsakes: Vec::new() });
+        let kept = Mutex::new(Kept { folder: File::open(path)?, lock, keepsakes: Vec::new() });
         Ok(Some(Self { path: path.to_owned(), kept }))
     }
 
@@ -74,7 +71,7 @@ impl Hold {
         }
     }
 
-    /// Makes the folder anew when it is gone, with its lock and its keepsakes. One that was put in its place and
+    /// Makes the folder anew when it is gone, and its lock and its keepsakes when they are. One that was put in its place and
     /// holds anything, or lies on another disk (what is below a volume that is not mounted), is left alone.
     pub(super) fn restore(&self) -> io::Result<()> {
         let mut kept = self.kept();
@@ -89,19 +86,17 @@ impl Hold {
             }
             // Ours from here on, whatever fails next: what is not done yet is done by the next call.
             kept.folder = File::open(&self.path)?;
-            kept.is_whole = false;
         }
         if !is_at(&self.path.join(LOCK), &kept.lock)? {
             kept.lock = lock(&self.path)?.ok_or_else(|| {
                 io::Error::other("another overdue daemon holds the state folder. Stop one of the two")
             })?;
         }
-        if !kept.is_whole {
-            for (name, content) in &kept.keepsakes {
+        for (name, content) in &kept.keepsakes {
+            if !self.path.join(name).try_exists()? {
                 put(&self.path, name, content)?;
+                kept.folder.sync_all()?;
             }
-            kept.folder.sync_all()?;
-            kept.is_whole = true;
         }
         Ok(())
     }

@@ -124,6 +124,24 @@ fn a_second_daemon_that_got_in_meanwhile_keeps_the_first_from_writing() {
 }
 
 #[test]
+fn a_folder_that_was_emptied_gets_back_what_every_start_needs() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = StateFolder::open(dir.path()).unwrap();
+    folder.keepsake("ping_key", || "a key\n".to_owned()).unwrap();
+    let mut life = begin(&folder, Durability::Fsync);
+    life.journal.append(Seq(0), &facts(1..=1)).unwrap();
+    for name in names(dir.path()) {
+        fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    assert!(life.journal.append(Seq(1), &facts(2..=2)).is_err());
+    snapshot(&mut life.snapshots, 2).unwrap();
+    life.journal.begin_segment(Seq(2)).unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("ping_key")).unwrap(), "a key\n");
+    drop((life, folder));
+    assert_eq!(held(&StateFolder::open(dir.path()).unwrap()).unwrap().1.last, Seq(2));
+}
+
+#[test]
 fn a_folder_that_could_only_be_made_anew_in_part_is_made_whole_by_the_next_try() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
