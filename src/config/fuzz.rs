@@ -4,7 +4,7 @@
 use crate::config::channel::{ChannelConfig, Webhook};
 use crate::config::problem::Problem;
 use crate::config::secret::Secret;
-use crate::config::shown::SECRET;
+use crate::config::shown::tests::with_secrets;
 use crate::config::tests::Memory;
 use crate::config::{Config, Server};
 use crate::fuzz::{Target, kind_of};
@@ -15,7 +15,6 @@ use crate::model::text;
 use crate::model::time::Timestamp;
 use uuid::Uuid;
 
-const PING_KEY: &str = "abcdefghijklmnopqrstuv";
 /// Known by its variable alone, so it can stand in no answer.
 const HIDDEN: &str = "hidden-variable-of-many-letters";
 
@@ -167,23 +166,6 @@ fn is_shown_and_read_again(config: &Config) {
         config.channels.iter().map(|(name, channel)| (name.clone(), plain(channel))).collect()
     };
     assert_eq!(channels(&again), channels(config), "{shown}");
-}
-
-/// Puts secrets into the places where they were.
-fn with_secrets(shown: &str) -> String {
-    let mut keys = 0;
-    let lines = shown.lines().map(|line| {
-        let secret = match line.split(" = ").next() {
-            Some("url" | "alive_url") => "https://example.org/".to_owned(),
-            Some("ping_key") => PING_KEY.to_owned(),
-            _ => {
-                keys += 1;
-                format!("sixteen-letters-{keys}")
-            }
-        };
-        line.replace(SECRET, &secret) + "\n"
-    });
-    lines.collect()
 }
 
 fn without_secrets(server: &Server) -> Server {

@@ -232,7 +232,7 @@ fn quoted(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::config) mod tests {
     use super::*;
     use crate::config::channel::WEBHOOK;
     use crate::config::server::{API_KEY, SERVER, STATE};
@@ -311,7 +311,7 @@ mod tests {
     }
 
     /// Puts secrets into the places where they were.
-    fn with_secrets(shown: &str) -> String {
+    pub(in crate::config) fn with_secrets(shown: &str) -> String {
         let mut keys = 0;
         let lines = shown.lines().map(|line| {
             let secret = match line.split(" = ").next() {

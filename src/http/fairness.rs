@@ -22,9 +22,9 @@ use crate::model::time::Timestamp;
 /// the disk, so without this a flood that is refused would come faster than one that is taken, and hold up others more.
 pub(crate) const HOLD: Duration = Duration::from_millis(250);
 
-/// Marks an answer that is held back for so long.
+/// Marks an answer that is held back.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Held(pub(crate) Duration);
+pub(crate) struct Held;
 
 /// What pings had, and what was refused.
 #[derive(Debug, Default)]

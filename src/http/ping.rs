@@ -23,7 +23,7 @@ use warp::{Filter, Rejection};
 use crate::engine::clock::{Frame, Stamp};
 use crate::engine::handle::Refused;
 use crate::http::body::{End, TIME_LIMIT, Tail, announced, linger, read_tail};
-use crate::http::fairness::{Excess, Fairness, HOLD, Held, Share};
+use crate::http::fairness::{Excess, Fairness, Held, Share};
 use crate::http::listen::Peer;
 use crate::http::origin::origin;
 use crate::http::path::{Form, Path, Whom};
@@ -110,7 +110,7 @@ where
     let too_many = matches!(answer, Answer::TooMany(_));
     let mut response = answer.into_response(json, settings.body_limit);
     if too_many {
-        response.extensions_mut().insert(Held(HOLD));
+        response.extensions_mut().insert(Held);
     }
     response
 }

@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use tower_service::Service;
 use warp::reply::Response;
 
-use crate::http::fairness::Held;
+use crate::http::fairness::{HOLD, Held};
 use crate::http::listen::{AbsoluteForm, Stream};
 pub use crate::http::listen::{ListenError, Listener, Listening, Peer};
 use crate::http::patience::Patient;
@@ -205,9 +205,9 @@ impl<S: Routes> Connection<S> {
                     Poll::Ready(answer) => answer,
                     Poll::Pending => answer.await,
                 };
-                if let Some(Held(time)) = answer.as_ref().ok().and_then(|answer| answer.extensions().get()) {
+                if answer.as_ref().is_ok_and(|answer| answer.extensions().get::<Held>().is_some()) {
                     seat.refused();
-                    sleep(*time).await;
+                    sleep(HOLD).await;
                 }
                 // An answer without an end keeps its seat busy until its connection ends with it.
                 if answer.as_ref().is_ok_and(|answer| answer.extensions().get::<Endless>().is_some()) {
