@@ -6,8 +6,6 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,6 +13,9 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use crate::client::{Client, free_port};
+
+mod client;
 mod daemon;
 
 const HEARTBEATS: usize = 100_000;
@@ -154,16 +155,6 @@ fn slug(beat: usize) -> String {
     format!("beat-{beat:06}")
 }
 
-/// Outside the range of which the system gives ports to clients: one that tries a port there until somebody
-/// listens can be connected to itself.
-fn free_port() -> u16 {
-    let first = std::process::id() as u16 % 20_000;
-    (0..20_000)
-        .map(|next| 11_000 + (first + next) % 20_000)
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .unwrap()
-}
-
 fn config(port: u16) -> String {
     let mut config = format!("[server]\nlisten = \"127.0.0.1:{port}\"\nping_key = \"{PING_KEY}\"\n");
     for beat in 0..HEARTBEATS {
@@ -171,39 +162,4 @@ fn config(port: u16) -> String {
             .unwrap();
     }
     config
-}
-
-/// One connection that is kept.
-struct Client {
-    stream: TcpStream,
-    reader: BufReader<TcpStream>,
-}
-
-impl Client {
-    fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        let reader = BufReader::with_capacity(64 * 1024, stream.try_clone().unwrap());
-        Self { stream, reader }
-    }
-
-    /// The body of the answer, which must be 200.
-    fn get(&mut self, path: &str) -> Vec<u8> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
-        self.stream.write_all(request.as_bytes()).unwrap();
-        let mut line = String::new();
-        self.reader.read_line(&mut line).unwrap();
-        assert!(line.starts_with("HTTP/1.1 200"), "{path}: {line}");
-        let mut length = None;
-        while line != "\r\n" {
-            line.clear();
-            self.reader.read_line(&mut line).unwrap();
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().ok();
-            }
-        }
-        let mut body = vec![0; length.unwrap()];
-        self.reader.read_exact(&mut body).unwrap();
-        body
-    }
 }

@@ -1,11 +1,15 @@
 //! A client for the daemon, small enough to see through: one request to a connection, no pool, no retries.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::thread;
 
 use serde_json::Value;
 
 use crate::harness::{Daemon, LIMIT, wait_for};
+use crate::secrets::Secrets;
 
 /// What the daemon answered.
 #[derive(Debug)]
@@ -70,13 +74,54 @@ pub(crate) fn try_request(
     Answer::parse(&bytes)
 }
 
+/// A bare connection; what was read from it is searched for secrets when it is dropped.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    read: Vec<u8>,
+    secrets: Arc<Secrets>,
+}
+
+impl Deref for Connection {
+    type Target = TcpStream;
+
+    fn deref(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+impl Read for Connection {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(into)?;
+        self.read.extend_from_slice(&into[..read]);
+        Ok(read)
+    }
+}
+
+impl Write for Connection {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        self.stream.write(from)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.secrets.look("what a bare connection read", &self.read);
+        }
+    }
+}
+
 impl Daemon {
     /// A connection to it.
-    pub(crate) fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> Connection {
         let stream = TcpStream::connect(("127.0.0.1", self.home.port)).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream.set_write_timeout(Some(LIMIT)).unwrap();
-        stream
+        Connection { stream, read: Vec::new(), secrets: Arc::clone(&self.home.secrets) }
     }
 
     /// Nothing when it cannot be reached or hangs up.

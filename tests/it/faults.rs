@@ -1,13 +1,13 @@
 //! What befalls a process: its folder is taken away, it is stopped and goes on, it may open few files.
 
 use std::fs;
-use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::client::Connection;
 use crate::harness::{Daemon, Home, LIMIT, OVERDUE, command, run, wait_until};
 use crate::receiver::Receiver;
 
@@ -146,7 +146,7 @@ fn with_few_files_that_it_may_open_pings_and_the_journal_go_on() {
     let mut shell = command("sh", &["-c", &serve]);
     let daemon = Daemon::start_as(&home, shell.current_dir(home.path("")));
     let uuid = daemon.uuid("db");
-    let idle: Vec<TcpStream> = (0..200).map(|_| daemon.connect()).collect();
+    let idle: Vec<Connection> = (0..200).map(|_| daemon.connect()).collect();
     for n in 1..=50 {
         daemon.ping(&uuid, "");
         assert_eq!(daemon.heartbeat("db")["pings_total"], n);

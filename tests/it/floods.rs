@@ -3,12 +3,12 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::client::Connection;
 use crate::harness::{Daemon, LIMIT, curl, wait_until};
 use crate::receiver::Receiver;
 
@@ -157,10 +157,10 @@ fn open_files(daemon: &Daemon) -> usize {
 }
 
 /// Opens 5,000 connections that say nothing or half a head, and pings beside them.
-fn ping_beside_idle_connections(config: &str) -> (Daemon, Vec<TcpStream>) {
+fn ping_beside_idle_connections(config: &str) -> (Daemon, Vec<Connection>) {
     let daemon = Daemon::start(config);
     let uuid = daemon.uuid("backup");
-    let mut idle: Vec<TcpStream> = Vec::new();
+    let mut idle: Vec<Connection> = Vec::new();
     for number in 0..5_000 {
         let mut stream = daemon.connect();
         if number % 2 == 0 {

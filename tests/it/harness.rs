@@ -279,6 +279,7 @@ impl Daemon {
             }
             daemon.try_get("/readyz").is_some_and(|answer| ready(answer.status))
         });
+        home.secrets.note_made(&home.state());
         daemon
     }
 

@@ -2,10 +2,10 @@
 //! system allows few open files.
 
 use std::io::Write;
-use std::net::TcpStream;
 
 use serde_json::json;
 
+use crate::client::Connection;
 use crate::harness::{Daemon, Ended, Home, OVERDUE, command, curl};
 
 const HEARTBEAT: &str = "[heartbeats.db]\ninterval = \"24h\"\n";
@@ -78,7 +78,7 @@ fn pings_are_answered_though_the_system_allows_few_open_files() {
     let script = format!("ulimit -n 64; exec {OVERDUE:?} serve --config config.toml");
     let daemon = Daemon::start_as(&home, command("sh", &["-c", &script]).current_dir(home.path("")));
     let uuid = daemon.uuid("db");
-    let mut idle: Vec<TcpStream> = Vec::new();
+    let mut idle: Vec<Connection> = Vec::new();
     for number in 0..300 {
         let mut stream = daemon.connect();
         stream.write_all(b"GET /ping/").unwrap();

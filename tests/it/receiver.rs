@@ -122,9 +122,10 @@ impl Receiver {
         format!("http://{}{path}", self.address)
     }
 
-    /// A channel of a config that delivers to it.
+    /// A channel of a config that delivers to it, at an address that says too much to be told to anybody.
     pub(crate) fn channel(&self, name: &str) -> String {
-        format!("[channels.{name}]\ntype = \"webhook\"\nurl = {:?}\n", self.url("/hook"))
+        let url = self.url("/hook/whoever-knows-this-may-post?as=nobody-else-can");
+        format!("[channels.{name}]\ntype = \"webhook\"\nurl = {url:?}\n")
     }
 
     /// All that came, in the order in which it was read.

@@ -1,6 +1,6 @@
 //! What must show nowhere. The harness notes the secrets of each config that a test writes, and looks for them in
-//! everything that its daemon then says or leaves: the log (a panic is in it too), every answer that the client
-//! reads, and every file of the state folder. So the whole suite looks for them, whatever a test is about.
+//! everything that its daemon then says or leaves: the log (a panic is in it too), every answer that the client, curl
+//! or a bare connection reads, and every file of the state folder. So the whole suite looks for them, whatever a test is about.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,6 +23,14 @@ pub(crate) struct Secrets {
     uuids: Mutex<BTreeSet<String>>,
 }
 
+/// What of an address is nobody's business: who knows it may post there.
+fn parts(url: &str) -> impl Iterator<Item = &str> {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let user = host.rsplit_once('@').map_or("", |(user, _)| user);
+    user.split(':').chain(path.split(['/', '?', '&', '=', '#']))
+}
+
 /// A look that found something has panicked, which spoils no set.
 fn held(set: &Mutex<BTreeSet<String>>) -> MutexGuard<'_, BTreeSet<String>> {
     set.lock().unwrap_or_else(PoisonError::into_inner)
@@ -32,24 +40,37 @@ impl Secrets {
     /// Notes those of a config; one that cannot be parsed has none that could be told from its other text.
     pub(crate) fn note(&self, config: &str) {
         let Ok(config) = config.parse::<Table>() else { return };
-        let mut found = Vec::new();
+        let (mut found, mut urls) = (Vec::new(), Vec::new());
         let table = |name: &str| config.get(name).and_then(Value::as_table);
         if let Some(server) = table("server") {
             found.extend(server.get("ping_key"));
+            urls.extend(server.get("alive_url"));
             let keys = server.get("api_keys").and_then(Value::as_array);
             found.extend(keys.into_iter().flatten().filter_map(|key| key.get("key")));
         }
         for (_, channel) in table("channels").into_iter().flatten() {
             found.extend(channel.get("secret"));
+            urls.extend(channel.get("url"));
             let headers = channel.get("headers").and_then(Value::as_table);
             found.extend(headers.into_iter().flatten().map(|(_, value)| value));
         }
         // One that is a table names an environment variable or a file.
-        let texts = found.into_iter().filter_map(Value::as_str).filter(|text| text.len() >= LEAST);
-        held(&self.keys).extend(texts.map(str::to_owned));
+        let urls = urls.into_iter().filter_map(Value::as_str).flat_map(parts);
+        let texts = found.into_iter().filter_map(Value::as_str).chain(urls);
+        held(&self.keys).extend(texts.filter(|text| text.len() >= LEAST).map(str::to_owned));
         let heartbeats = table("heartbeats").into_iter().flatten();
         let uuids = heartbeats.filter_map(|(_, heartbeat)| heartbeat.get("uuid")?.as_str());
         held(&self.uuids).extend(uuids.map(str::to_owned));
+    }
+
+    /// Notes the keys that a daemon made for itself: nobody is shown the one that it signs with, and the one that
+    /// pings are made with is in addresses that those may see who write.
+    pub(crate) fn note_made(&self, state: &Path) {
+        let made = |name: &str| fs::read_to_string(state.join(name)).ok();
+        let sets = [(&self.keys, "server_key"), (&self.uuids, "ping_key")];
+        for (set, name) in sets {
+            held(set).extend(made(name).map(|key| key.trim().to_owned()).filter(|key| key.len() >= LEAST));
+        }
     }
 
     /// Notes the UUID of a heartbeat.
