@@ -43,7 +43,9 @@ fn main() {
     let port = free_port();
     let _daemon = daemon::start(folder.path(), port, &config(port));
     let pings: Vec<_> = (0..8).map(|from| thread::spawn(move || have_a_past(port, from))).collect();
-    pings.into_iter().for_each(|pings| pings.join().unwrap());
+    for ping in pings {
+        ping.join().unwrap();
+    }
 
     let over = Arc::new(AtomicBool::new(false));
     let pinging = {

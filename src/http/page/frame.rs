@@ -137,8 +137,8 @@ impl Frame {
     }
 
     /// Puts a page within.
-    pub(super) fn around(&self, main: String) -> askama::Result<String> {
-        Layout { frame: self, main }.render()
+    pub(super) fn around(&self, main: String) -> impl Template {
+        Layout { frame: self, main }
     }
 
     /// The number of incidents in the title and the icon.
