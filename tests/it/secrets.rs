@@ -115,23 +115,34 @@ impl Secrets {
 fn the_suite_would_find_a_secret_anywhere() {
     let secrets = Secrets::default();
     secrets.note(
-        "[server]\nping_key = \"a-ping-key-of-this-test\"\n[[server.api_keys]]\nkey = \"a-key-of-this-test\"\n\
-         [channels.ops]\nsecret = \"a-secret-of-this-test\"\nheaders = { A = \"a-header-of-this-test\" }\n\
+        "[server]\nping_key = \"a-ping-key-of-this-test\"\nalive_url = \"http://alive/a-path-of-this-test\"\n\
+         [[server.api_keys]]\nkey = \"a-key-of-this-test\"\n[channels.ops]\nsecret = \"a-secret-of-this-test\"\n\
+         url = \"https://me:a-password-of-this-test@chat/a-hook-of-this-test?t=a-token-of-this-test\"\n\
+         headers = { A = \"a-header-of-this-test\" }\n\
          [heartbeats.db]\nuuid = \"67e55044-10b1-426f-9247-bb680e5fe0c8\"\n",
     );
     let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("server_key"), "a-made-key-of-this-test\n").unwrap();
+    fs::write(folder.path().join("ping_key"), "another-made-key-of-this-test\n").unwrap();
+    secrets.note_made(folder.path());
     fs::create_dir(folder.path().join("within")).unwrap();
     let found = |look: &dyn Fn()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(look)).is_err();
-    for secret in ["a-ping-key", "a-key", "a-secret", "a-header"].map(|name| format!("{name}-of-this-test")) {
+    let names = ["ping-key", "path", "key", "secret", "password", "hook", "token", "header", "made-key"];
+    for secret in names.map(|name| format!("a-{name}-of-this-test")) {
         let line = format!("before\n{{\"x\":\"{secret}\"}}\n");
         assert!(
-            found(&|| secrets.look("an answer", line.as_bytes())) && found(&|| secrets.look_in_log(&line))
+            found(&|| secrets.look("an answer", line.as_bytes())) && found(&|| secrets.look_in_log(&line)),
+            "{secret}"
         );
         fs::write(folder.path().join("within/journal"), &line).unwrap();
         assert!(found(&|| secrets.look_in_folder(folder.path())), "{secret}");
     }
-    let uuid = "67e55044-10b1-426f-9247-bb680e5fe0c8";
-    assert!(found(&|| secrets.look_in_log(uuid)) && !found(&|| secrets.look("an answer", uuid.as_bytes())));
-    fs::write(folder.path().join("within/journal"), uuid).unwrap();
-    secrets.look_in_folder(folder.path());
+    // Those may see it who write, but it is never logged.
+    for shown in ["67e55044-10b1-426f-9247-bb680e5fe0c8", "another-made-key-of-this-test"] {
+        assert!(
+            found(&|| secrets.look_in_log(shown)) && !found(&|| secrets.look("an answer", shown.as_bytes()))
+        );
+        fs::write(folder.path().join("within/journal"), shown).unwrap();
+        secrets.look_in_folder(folder.path());
+    }
 }
