@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::config::Config;
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, Warning};
 use crate::daemon::force::InForce;
 use crate::daemon::outside::Outlet;
 use crate::daemon::recovery::Kept;
@@ -47,6 +47,8 @@ mod timezones;
 const COURIER_PATIENCE: Duration = Duration::from_secs(5);
 /// Reports of the courier that may wait for the engine.
 const REPORTS: usize = 64;
+/// Warnings of a config that are told one by one.
+const WARNINGS_TOLD: usize = 50;
 
 /// Why the daemon could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,19 @@ pub enum Failure {
 /// `1 problem`, `2 problems`.
 fn problems(count: usize) -> String {
     format!("{count} problem{}", if count == 1 { "" } else { "s" })
+}
+
+/// Tells warnings, and gives back what was told: a default that is missing can be missing to fifty thousand heartbeats.
+fn warn(warnings: &[Warning]) -> Vec<String> {
+    let mut told: Vec<String> = warnings.iter().take(WARNINGS_TOLD).map(ToString::to_string).collect();
+    if warnings.len() > WARNINGS_TOLD {
+        let more = warnings.len() - WARNINGS_TOLD;
+        told.push(format!("and {more} more warnings of the config: `overdue check` prints them all"));
+    }
+    for warning in &told {
+        tracing::warn!("{warning}");
+    }
+    told
 }
 
 impl From<OpenError> for Failure {
@@ -113,9 +128,7 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
     let reading = watch::read(path, &Disk, &zones, None);
     let mut config = reading.outcome.map_err(Failure::Config)?;
     config.warn_of_spent(&zones, SystemClock.now());
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
+    let warnings = warn(&config.warnings);
     let folder = StateFolder::open(&config.state.dir)?;
     // Bound early, served late: who comes meanwhile waits instead of being refused. Before anything is
     // written: where the port is in use, nothing changes.
@@ -139,7 +152,8 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
         ok: held.is_none(),
         loaded_at: engine.now(),
         problems: held.iter().map(ToString::to_string).collect(),
-        warnings: config.warnings.iter().map(ToString::to_string).collect(),
+        warnings,
+        warnings_total: config.warnings.len(),
         needs_restart: Vec::new(),
     });
     let door = Door::new(engine.clone(), in_force.http.subscribe(), health.subscribe());

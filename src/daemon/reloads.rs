@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::config::change::Change;
 use crate::config::problem::Problem;
 use crate::daemon::force::InForce;
-use crate::daemon::{problems as count, systemd};
+use crate::daemon::{problems as count, systemd, warn};
 use crate::engine::handle::Handle;
 use crate::http::ConfigHealth;
 use crate::watch::Loaded;
@@ -57,9 +57,7 @@ async fn accept(
     in_force: &InForce,
     health: &channel::Sender<ConfigHealth>,
 ) {
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
+    let warnings = warn(&config.warnings);
     if !change.needs_restart.is_empty() {
         tracing::warn!("{} changed: that takes a restart; the rest applies", change.needs_restart.join(", "));
     }
@@ -85,7 +83,8 @@ async fn accept(
         ok: true,
         loaded_at: engine.now(),
         problems: Vec::new(),
-        warnings: config.warnings.iter().map(ToString::to_string).collect(),
+        warnings,
+        warnings_total: config.warnings.len(),
         needs_restart: in_force.needs_restart(config),
     });
 }

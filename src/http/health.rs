@@ -56,16 +56,15 @@ async fn ready<E: Engine>(
     let broken = door.engine.journal().borrow().error.clone();
     let ready = broken.is_none() && turns;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let texts = |texts: Vec<String>| {
-        if insider { Texts::InWords(texts) } else { Texts::Number(texts.len()) }
-    };
+    let texts = |texts, total| if insider { Texts::InWords(texts) } else { Texts::Number(total) };
+    let problems = config.problems.len();
     let body = Readiness {
         ready,
         config: ConfigReady {
             ok: config.ok,
             loaded_at: config.loaded_at,
-            problems: texts(config.problems),
-            warnings: texts(config.warnings),
+            problems: texts(config.problems, problems),
+            warnings: texts(config.warnings, config.warnings_total),
         },
         journal: JournalReady { ok: broken.is_none(), error: broken.filter(|_| insider) },
         r#loop: LoopReady { ok: turns },

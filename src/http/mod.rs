@@ -128,8 +128,10 @@ pub struct ConfigHealth {
     pub loaded_at: Timestamp,
     /// Why the file as it is now is not in force.
     pub problems: Vec<String>,
-    /// What is in force but probably not meant.
+    /// What is in force but probably not meant; of very many the first, and how many more there are.
     pub warnings: Vec<String>,
+    /// How many warnings there are in all.
+    pub warnings_total: usize,
     /// What of it waits for a restart.
     pub needs_restart: Vec<&'static str>,
 }

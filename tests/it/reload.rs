@@ -203,6 +203,25 @@ fn a_schedule_whose_last_time_is_past_is_warned_of_at_start_and_reload() {
 }
 
 #[test]
+fn of_very_many_warnings_the_first_are_told_and_all_are_counted() {
+    let slugs: Vec<String> = (0..70).map(|n| format!("beat-{n}")).collect();
+    let config = config(&slugs.iter().map(String::as_str).collect::<Vec<_>>());
+    let daemon = Daemon::start(&config);
+    // All of them at once, by a log line each, would hide what matters: 50 and how many more, at each reading.
+    let lines = || daemon.stderr().lines().filter(|line| line.contains("has no channel")).count();
+    let more = || daemon.stderr().matches("and 20 more warnings of the config: `overdue check`").count();
+    assert_eq!((lines(), more()), (50, 1), "{}", daemon.stderr());
+    daemon.home.configure(&format!("{config}description = \"another\"\n"));
+    wait_until(LIMIT, "the reload is told", || more() == 2);
+    assert_eq!(lines(), 100);
+    let warnings = health(&daemon)["warnings"].as_array().unwrap().len();
+    assert_eq!(warnings, 51);
+    assert!(daemon.get("/metrics").text().lines().any(|line| line == "overdue_config_warnings 70"));
+    let checked = daemon.home.run(&["check", "--config", "config.toml"]);
+    assert_eq!(checked.stdout.matches("has no channel").count(), 70, "{}", checked.stderr);
+}
+
+#[test]
 fn a_heartbeat_that_leaves_ends_its_incident_and_comes_back_with_its_url() {
     let receiver = Receiver::start();
     let hook = format!("{}[defaults]\nchannels = [\"hook\"]\n", receiver.channel("hook"));

@@ -51,7 +51,7 @@ impl ConfigNumbers {
             ok: config.ok,
             loaded_at: config.loaded_at,
             problems: config.problems.len(),
-            warnings: config.warnings.len(),
+            warnings: config.warnings_total,
         }
     }
 }

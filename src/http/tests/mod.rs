@@ -253,6 +253,7 @@ impl House {
             loaded_at,
             problems: Vec::new(),
             warnings: Vec::new(),
+            warnings_total: 0,
             needs_restart: Vec::new(),
         });
         let door = Door::new(desk.clone(), settings.subscribe(), config.subscribe());
