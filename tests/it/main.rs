@@ -27,6 +27,7 @@ mod full_disk;
 mod harness;
 mod heartbeat_command;
 mod heartbeats;
+mod hostile;
 mod limits;
 mod listening;
 mod lists;
