@@ -128,6 +128,12 @@ impl Fairness {
         heartbeats.give_back(share.rate, share.heartbeat, now);
     }
 
+    /// How many addresses and heartbeats the limits remember.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> (usize, usize) {
+        (self.addresses.lock().unwrap().len(), self.heartbeats.lock().unwrap().len())
+    }
+
     /// How many were refused since the start, by the limit.
     pub(crate) fn refused(&self) -> [(&'static str, u64); 2] {
         [("address", &self.from_addresses), ("heartbeat", &self.of_heartbeats)]
