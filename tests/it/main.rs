@@ -16,6 +16,7 @@ mod api_state;
 mod bad_input;
 mod badges;
 mod client;
+mod clock;
 mod command_line;
 mod config_page;
 mod delivery;
