@@ -35,6 +35,7 @@ mod lists;
 mod metrics;
 mod outbound;
 mod pings;
+mod read_only;
 mod readme;
 mod receiver;
 mod reload;
