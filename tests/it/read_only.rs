@@ -80,7 +80,7 @@ fn on_a_read_only_disk_it_does_not_start_and_says_why() {
     ] {
         let (code, log) = start_on_a_read_only_disk(prepare);
         assert_eq!(code, 73, "{what}: {log}");
-        for part in ["small/state", "Read-only file system"] {
+        for part in ["small/state", "Read-only file system", "Mount it so that it can be written"] {
             assert!(log.contains(part), "{what}: no {part:?} in {log}");
         }
         assert!(!log.contains("panicked"), "{what}: {log}");
