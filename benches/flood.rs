@@ -22,6 +22,8 @@ const CONNECTIONS: usize = 64;
 /// Other addresses, each of which pings so seldom that the limit leaves it alone, and the pause between two of their pings.
 const OTHERS: u8 = 50;
 const PAUSE: Duration = Duration::from_millis(5);
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// What the flood may add to any of their pings.
 const BOUND: Duration = Duration::from_millis(100);
 
@@ -130,7 +132,7 @@ fn connect(runtime: &Runtime, from: Ipv4Addr, port: u16) -> std::io::Result<TcpS
         socket.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?.into_std()
     })?;
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -142,6 +144,8 @@ fn request(what: &str, headers: &str) -> String {
 impl Flood {
     fn run(&self, port: u16, what: &str, manner: Manner) {
         let runtime = runtime();
+        // One that floods from elsewhere takes no processor from the daemon; this one takes what nobody else wants.
+        rustix::process::nice(19).unwrap();
         while !self.over.load(Ordering::Relaxed) {
             // Out of ports, or closed for others, who are to be heard: it comes again.
             let ended =

@@ -24,7 +24,10 @@ pub(crate) const HOLD: Duration = Duration::from_millis(250);
 
 /// Marks an answer that is held back.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Held;
+pub(crate) struct Held {
+    /// Whose it is; nobody's when a proxy brought it, which speaks for many.
+    pub(crate) of: Option<IpAddr>,
+}
 
 /// What pings had, and what was refused.
 #[derive(Debug, Default)]

@@ -123,6 +123,58 @@ fn a_flood_from_one_address_is_answered_429_and_every_ping_from_another_is_taken
     assert!((1..=secs as usize + 2).contains(&lines), "{lines} lines in {secs} s: {log}");
 }
 
+/// Opens so many connections, sends a ping over each and only then reads; gives how many were told 429, and how many were
+/// hung up on.
+fn at_once(daemon: &Daemon, uuid: &str, count: usize) -> (usize, usize) {
+    let request = format!("GET /ping/{uuid} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let open: Vec<TcpStream> = (0..count)
+        .map(|_| {
+            let mut stream = daemon.connect();
+            // It may be hung up on already.
+            stream.write_all(request.as_bytes()).ok();
+            stream
+        })
+        .collect();
+    let (mut refused, mut hung_up) = (0, 0);
+    for mut stream in open {
+        let mut answer = Vec::new();
+        match stream.read_to_end(&mut answer) {
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+            Ok(_) => assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 429"), "{answer:?}"),
+        }
+        if answer.is_empty() { hung_up += 1 } else { refused += 1 }
+    }
+    (refused, hung_up)
+}
+
+#[test]
+fn who_waits_for_no_refusal_is_hung_up_on_others_are_not_and_neither_is_a_proxy() {
+    let limit = "[server]\nping_rate_per_address = \"2/h\"\n";
+    let daemon = Daemon::start(&format!("{HEARTBEATS}{limit}"));
+    let (flooded, other) = (daemon.uuid("flooded"), daemon.uuid("other"));
+    let mut elsewhere = Client::new(&daemon, [127, 0, 0, 2]);
+    let mut quiet = Client::new(&daemon, [127, 0, 0, 1]);
+    for client in [&mut quiet, &mut elsewhere] {
+        assert_eq!(client.ping(&other, "").status, 200);
+    }
+    assert_eq!(quiet.ping(&flooded, "").status, 200);
+    // It takes more than 128 within the 250 ms for which a refusal is held back.
+    wait_until(LIMIT, "some are hung up on", || {
+        let (refused, hung_up) = at_once(&daemon, &flooded, 400);
+        assert!(refused >= 128, "{refused}: those that there is room for are told");
+        hung_up > 0
+    });
+    assert_eq!(elsewhere.ping(&other, "").status, 200);
+    assert_eq!(quiet.ping(&flooded, "").status, 429, "one that waits is told, and one connection is enough");
+    assert_eq!(daemon.heartbeat("flooded")["pings_total"], 1);
+
+    let proxied = Daemon::start(&format!("{HEARTBEATS}{limit}trusted_proxies = [\"127.0.0.1/32\"]\n"));
+    let flooded = proxied.uuid("flooded");
+    let mut proxy = Client::new(&proxied, [127, 0, 0, 1]);
+    assert_eq!((proxy.ping(&flooded, "").status, proxy.ping(&flooded, "").status), (200, 200));
+    assert_eq!(at_once(&proxied, &flooded, 400), (400, 0));
+}
+
 #[test]
 fn a_heartbeat_that_is_pinged_without_end_is_answered_429_and_named_in_the_log() {
     let daemon = Daemon::start(&format!("{HEARTBEATS}[server]\nping_rate_per_heartbeat = \"10/h\"\n"));
