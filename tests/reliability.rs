@@ -24,6 +24,7 @@ fn every_test_that_a_promise_names_is_there() {
     for folder in ["src", "tests/it", "tests/sim"] {
         sources(&root.join(folder), &mut text);
     }
+    text.push_str(&fs::read_to_string(root.join("tests/supply.rs")).unwrap());
     let document = fs::read_to_string(root.join("docs/reliability.md")).unwrap();
     let promises = document.split("\n## ").find(|part| part.starts_with("Promises")).unwrap();
     let rows: Vec<&str> = promises.lines().filter(|line| line.starts_with('|')).skip(2).collect();

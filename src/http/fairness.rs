@@ -24,7 +24,10 @@ pub(crate) const HOLD: Duration = Duration::from_millis(250);
 
 /// Marks an answer that is held back.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Held;
+pub(crate) struct Held {
+    /// Whose it is; nobody's when a proxy brought it, which speaks for many.
+    pub(crate) of: Option<IpAddr>,
+}
 
 /// What pings had, and what was refused.
 #[derive(Debug, Default)]
@@ -126,6 +129,12 @@ impl Fairness {
     pub(crate) fn give_back(&self, share: &Share, now: Timestamp) {
         let mut heartbeats = self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
         heartbeats.give_back(share.rate, share.heartbeat, now);
+    }
+
+    /// How many addresses and heartbeats the limits remember.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> (usize, usize) {
+        (self.addresses.lock().unwrap().len(), self.heartbeats.lock().unwrap().len())
     }
 
     /// How many were refused since the start, by the limit.

@@ -71,6 +71,12 @@ impl<K: Copy + Eq + Hash> Limiter<K> {
         }
     }
 
+    /// Keys that are remembered.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.paid_off.len()
+    }
+
     /// Forgets some of those that have paid off all: they are as good as absent.
     fn sweep(&mut self, whole: i64, now: i64) {
         for _ in 0..SWEEP.min(self.paid_off.len()) {

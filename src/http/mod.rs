@@ -6,6 +6,7 @@ mod api;
 mod auth;
 mod badge;
 mod body;
+mod crowd;
 mod fairness;
 mod form;
 #[cfg(test)]

@@ -110,7 +110,9 @@ where
     let too_many = matches!(answer, Answer::TooMany(_));
     let mut response = answer.into_response(json, settings.body_limit);
     if too_many {
-        response.extensions_mut().insert(Held);
+        let peer = request.peer.and_then(|peer| peer.address);
+        let proxy = |address: &IpAddr| settings.trusted_proxies.iter().any(|net| net.contains(address));
+        response.extensions_mut().insert(Held { of: peer.filter(|address| !proxy(address)) });
     }
     response
 }

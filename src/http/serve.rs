@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use tower_service::Service;
 use warp::reply::Response;
 
+use crate::http::crowd::Crowd;
 use crate::http::fairness::{HOLD, Held};
 use crate::http::listen::{AbsoluteForm, Stream};
 pub use crate::http::listen::{ListenError, Listener, Listening, Peer};
@@ -68,6 +69,7 @@ pub(crate) async fn run<S: Routes>(
     stop: impl Future<Output = ()>,
 ) {
     let seats = Seats::new(room(max_connections));
+    let crowd = Arc::new(Crowd::default());
     let http = builder();
     let (stopping, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -100,9 +102,17 @@ pub(crate) async fn run<S: Routes>(
             }
         };
         failing = false;
+        if peer.address.is_some_and(|address| crowd.is_full(address)) {
+            continue;
+        }
         let (seat, full) = seats.take();
-        let connection =
-            Connection { http: http.clone(), seat: Arc::new(seat), peer, routes: routes.clone() };
+        let connection = Connection {
+            http: http.clone(),
+            seat: Arc::new(seat),
+            crowd: Arc::clone(&crowd),
+            peer,
+            routes: routes.clone(),
+        };
         match stream {
             Stream::Tcp(stream) => {
                 if let Err(error) = stream.set_nodelay(true) {
@@ -169,6 +179,7 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 struct Connection<S> {
     http: http1::Builder,
     seat: Arc<Seat>,
+    crowd: Arc<Crowd>,
     peer: Peer,
     routes: S,
 }
@@ -178,12 +189,12 @@ impl<S: Routes> Connection<S> {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { http, seat, peer, routes } = self;
+        let Self { http, seat, crowd, peer, routes } = self;
         let answered = Arc::clone(&seat);
         let endless = Arc::new(AtomicBool::new(false));
         let begun = Arc::clone(&endless);
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let (seat, begun) = (Arc::clone(&answered), Arc::clone(&begun));
+            let (seat, begun, crowd) = (Arc::clone(&answered), Arc::clone(&begun), Arc::clone(&crowd));
             seat.begin();
             request.extensions_mut().insert(peer);
             if let Some(host) = request.uri().authority().cloned() {
@@ -205,7 +216,9 @@ impl<S: Routes> Connection<S> {
                     Poll::Ready(answer) => answer,
                     Poll::Pending => answer.await,
                 };
-                if answer.as_ref().is_ok_and(|answer| answer.extensions().get::<Held>().is_some()) {
+                let held = answer.as_ref().ok().and_then(|answer| answer.extensions().get::<Held>().copied());
+                if let Some(Held { of }) = held {
+                    let _waiting = of.map(|address| crowd.wait(address));
                     seat.refused();
                     sleep(HOLD).await;
                 }

@@ -68,7 +68,8 @@ pub enum OpenError {
     },
     /// It cannot be made.
     #[error(
-        "state folder {path}: it cannot be created: {source}. Create it and give it to the user that overdue runs as, or set `state.dir`"
+        "state folder {path}: it cannot be created: {source}. {}, or set `state.dir`",
+        remedy(source, "Create it and give it to the user that overdue runs as")
     )]
     Create {
         /// The folder.
@@ -78,7 +79,8 @@ pub enum OpenError {
     },
     /// It cannot be written.
     #[error(
-        "state folder {path}: it cannot be written: {source}. Give it to the user that overdue runs as, or set `state.dir`"
+        "state folder {path}: it cannot be written: {source}. {}, or set `state.dir`",
+        remedy(source, "Give it to the user that overdue runs as")
     )]
     Write {
         /// The folder.
@@ -86,6 +88,15 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// What to do about it, which is `mostly` a matter of rights.
+fn remedy(error: &io::Error, mostly: &'static str) -> &'static str {
+    if error.kind() == io::ErrorKind::ReadOnlyFilesystem {
+        "Mount it so that it can be written"
+    } else {
+        mostly
+    }
 }
 
 impl StateFolder {

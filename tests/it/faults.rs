@@ -16,7 +16,7 @@ fn ping(daemon: &Daemon, uuid: &str) -> u16 {
 }
 
 /// Pings until it is taken for good, and gives how often that was refused.
-fn ping_until_taken(daemon: &Daemon, uuid: &str) -> u64 {
+pub(crate) fn ping_until_taken(daemon: &Daemon, uuid: &str) -> u64 {
     let mut refused = 0;
     wait_until(LIMIT, "a ping is taken", || match ping(daemon, uuid) {
         200 => true,
@@ -71,8 +71,8 @@ fn another_folder_in_its_place_is_left_alone_and_pings_are_refused() {
     assert_eq!(Daemon::start_in(&home).heartbeat("db")["pings_total"], total);
 }
 
-/// A library that makes writes and fsyncs of the journal fail with EIO, as long as a file says which.
-fn faulty_disk(home: &Home) -> String {
+/// A library that makes the disk fail as long as a file says how, see `faulty.c`.
+pub(crate) fn faulty_disk(home: &Home) -> String {
     let library = home.path("faulty.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/faulty.c");
     let library = library.to_str().unwrap().to_owned();

@@ -9,9 +9,9 @@ use crate::harness::{Daemon, Home, LIMIT, OVERDUE, command, run, wait_until};
 use crate::receiver::Receiver;
 
 /// A shell with a name space of its own, in which it may mount.
-const UNSHARE: [&str; 3] = ["-rm", "sh", "-c"];
+pub(crate) const UNSHARE: [&str; 3] = ["-rm", "sh", "-c"];
 
-fn mount_is_possible() -> bool {
+pub(crate) fn mount_is_possible() -> bool {
     let ended = run(command("unshare", &UNSHARE).arg("mount -t tmpfs none /mnt"), LIMIT);
     if ended.code != 0 {
         eprintln!("NOT TRIED: this system lets nobody mount a small file system: {}", ended.stderr.trim());

@@ -130,6 +130,28 @@ async fn only_pings_that_are_taken_count_for_a_heartbeat() {
 }
 
 #[tokio::test]
+async fn pings_that_are_not_taken_leave_nothing_behind_in_the_limit_of_heartbeats() {
+    let house = House::with(1024, |settings| {
+        settings.ping_rate_per_address = Some(parse_rate("1000000/s").unwrap());
+        settings.ping_rate_per_heartbeat = Some(parse_rate("1/h").unwrap());
+    });
+    for n in 0..300_u128 {
+        let (suffix, body) =
+            [("", ""), ("/start", "with a body"), ("/256", ""), ("?rid=x", "")][n as usize % 4];
+        let unknown = format!("/ping/{}{suffix}", Uuid::from_u128(n));
+        assert_eq!(house.send("POST", &unknown, &[], body).await.status, 404);
+    }
+    let by_slug = format!("/ping/{KEY}/nobody");
+    assert_eq!(status(&house, &by_slug).await, 404);
+    house.desk.refuse(Some(Refused::Full));
+    assert_eq!(status(&house, &path_of("backup")).await, 503);
+    house.desk.refuse(None);
+    assert_eq!(house.door.fairness.remembered(), (1, 0));
+    assert_eq!(status(&house, &path_of("backup")).await, 200);
+    assert_eq!(house.door.fairness.remembered(), (1, 1));
+}
+
+#[tokio::test]
 async fn a_ping_that_is_refused_is_answered_before_its_body_has_come() {
     for house in [by_address("1/h"), by_heartbeat("1/h")] {
         let path = path_of("backup");

@@ -230,6 +230,7 @@ impl Engine for Desk {
 /// A running door.
 struct House {
     desk: Desk,
+    door: Arc<Door<Desk>>,
     address: SocketAddr,
     settings: watch::Sender<Arc<HttpSettings>>,
     config: watch::Sender<ConfigHealth>,
@@ -261,8 +262,8 @@ impl House {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { stopped.await.unwrap_or(()) };
-        let served = tokio::spawn(serve(vec![listener], door, max_connections, stopped));
-        Self { desk, address, settings, config, stop: Some(stop), served }
+        let served = tokio::spawn(serve(vec![listener], Arc::clone(&door), max_connections, stopped));
+        Self { desk, door, address, settings, config, stop: Some(stop), served }
     }
 
     async fn connect(&self) -> TcpStream {
