@@ -24,7 +24,12 @@ pub(crate) fn start(folder: &Path, port: u16, config: &str) -> Daemon {
     let path = folder.join("config.toml");
     std::fs::write(&path, config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_overdue"));
-    command.args(["serve", "--config"]).arg(&path).env("OVERDUE_LOG", "error").stdin(Stdio::null());
+    command
+        .args(["serve", "--config"])
+        .arg(&path)
+        .env("OVERDUE_LOG", "error")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
     let daemon = Daemon(command.spawn().unwrap());
     let began = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
