@@ -23,7 +23,7 @@ use crate::daemon::recovery::Kept;
 use crate::deliver::{Courier, Report};
 use crate::engine::clock::{Clock as _, SystemClock};
 use crate::engine::handle::{Handle, Refused};
-use crate::engine::{self, Parts};
+use crate::engine::{self, Hands, Pace, Parts};
 use crate::http::serve::{ListenError, Listener};
 use crate::http::{self, ConfigHealth, Door};
 use crate::machine::Machine;
@@ -217,6 +217,8 @@ fn start_core(
         clock: Arc::new(SystemClock),
         life: Life(uuid::Uuid::new_v4()),
         snapshot_interval: config.state.snapshot_interval,
+        pace: Pace::default(),
+        hands: Hands::Threads,
     };
     let (engine, work) = engine::start(parts).context("cannot start the threads that write the state")?;
     tasks.spawn(work.map(|()| "the engine"));

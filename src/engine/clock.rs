@@ -5,6 +5,7 @@
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -172,6 +173,8 @@ pub(super) struct Watch {
     last: Reading,
     /// As it was set when that was last told: what is too small to tell adds up.
     frame: Frame,
+    /// What must lie between two looks for a blind window.
+    stalled: Span,
 }
 
 /// What a look shows.
@@ -184,11 +187,13 @@ pub(super) struct Seen {
 }
 
 impl Watch {
-    pub(super) fn new(first: Reading) -> Self {
-        Self { last: first, frame: first.frame }
+    /// Begins; a loop that takes longer between two looks was starved.
+    pub(super) fn new(first: Reading, stalled: Duration) -> Self {
+        let stalled = Span::from_millis(stalled.as_millis().try_into().unwrap_or(i64::MAX));
+        Self { last: first, frame: first.frame, stalled }
     }
 
-    /// Takes a look. The loop looks at least once a second, so a longer gap is a blind window.
+    /// Takes a look. The loop looks more often than the longest gap that is borne, so a longer one is a blind window.
     pub(super) fn look(&mut self, reading: Reading) -> Seen {
         let last = std::mem::replace(&mut self.last, reading);
         let step = self.frame.step_to(reading.frame);
@@ -197,7 +202,7 @@ impl Watch {
         let elapsed = Span::from_millis(reading.elapsed_ms - last.elapsed_ms);
         let why = if elapsed.minus(awake) > BLIND_MIN {
             Some(Blindness::Suspended)
-        } else if awake > BLIND_MIN {
+        } else if awake > self.stalled {
             Some(Blindness::Stalled)
         } else {
             None
@@ -216,6 +221,8 @@ impl Watch {
 mod tests {
     use super::*;
 
+    const BORNE: Duration = Duration::from_secs(2);
+
     fn reading(wall: i64, awake: i64, elapsed: i64) -> Reading {
         Reading {
             wall: Timestamp::from_millis(wall * 1_000),
@@ -226,7 +233,7 @@ mod tests {
     }
 
     fn look(second: Reading) -> (Option<Blindness>, i64) {
-        let seen = Watch::new(reading(100, 10, 20)).look(second);
+        let seen = Watch::new(reading(100, 10, 20), BORNE).look(second);
         (seen.blind.map(|window| window.why), seen.step.as_millis())
     }
 
@@ -245,14 +252,14 @@ mod tests {
 
     #[test]
     fn a_window_is_told_by_the_clock_as_it_was_set_before() {
-        let seen = Watch::new(reading(100, 10, 20)).look(reading(4_000, 11, 3_620));
+        let seen = Watch::new(reading(100, 10, 20), BORNE).look(reading(4_000, 11, 3_620));
         let window = seen.blind.unwrap();
         assert_eq!((window.from.as_millis(), window.to.as_millis()), (100_000, 3_700_000));
     }
 
     #[test]
     fn small_steps_add_up_and_none_is_lost() {
-        let mut watch = Watch::new(reading(100, 10, 20));
+        let mut watch = Watch::new(reading(100, 10, 20), BORNE);
         let mut sum = 0;
         for n in 1..=1_000 {
             let mut next = reading(100 + n, 10 + n, 20 + n);
@@ -266,7 +273,7 @@ mod tests {
     fn a_stamp_from_before_a_step_goes_along_with_it() {
         let before = reading(100, 10, 20);
         let stamp = Stamp { at: before.wall, frame: before.frame };
-        let mut watch = Watch::new(before);
+        let mut watch = Watch::new(before, BORNE);
         assert_eq!(watch.at(stamp), before.wall);
         watch.look(reading(50, 11, 21));
         assert_eq!(watch.at(stamp).as_millis(), 49_000, "a second before the clock was looked at");

@@ -264,6 +264,20 @@ impl Ledger {
         }
     }
 
+    /// When [`look_after`](Self::look_after) has something to do next, if nothing comes before.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        match self.condition {
+            // A moment later, since what takes exactly so long does not hang yet.
+            Condition::Good => {
+                let hangs = self.under_way.front().map(|(_, sent)| *sent + HUNG + Duration::from_millis(1));
+                let snapshot = (self.changed && !self.snapshot_running).then_some(self.snapshot_at);
+                [hangs, snapshot].into_iter().flatten().min()
+            }
+            Condition::Failed { heal_at } if !self.snapshot_running && self.jobs == 0 => Some(heal_at),
+            Condition::Failed { .. } | Condition::Hung | Condition::Healing => None,
+        }
+    }
+
     /// Looks after the disk: notices an append that hangs, heals, writes snapshots when it is time. What
     /// may leave now is given back.
     pub(super) fn look_after(&mut self, state: &State) -> Vec<LetOut> {

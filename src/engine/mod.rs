@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Duration;
 
 use crate::engine::clock::{Clock, Watch};
 use crate::engine::feed::Feed;
@@ -35,6 +36,8 @@ use crate::model::id::{Life, Seq};
 use crate::model::time::Span;
 use crate::store::{Journal, Snapshots};
 
+pub use crate::engine::writer::{Hands, Tasks};
+
 /// What the engine asks of the outside. Neither may block.
 pub trait Outside: Send + 'static {
     /// Try this delivery once and say how it went by [`Handle::attempted`].
@@ -42,6 +45,21 @@ pub trait Outside: Send + 'static {
 
     /// Tell the operator.
     fn tell(&self, tale: &Tale);
+}
+
+/// How often the loop does something although nothing happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// The longest sleep between two looks at the clocks. A loop that does not turn for twice as long was blind.
+    pub look_every: Duration,
+    /// The longest time without a mark on the disk.
+    pub mark_every: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { look_every: Duration::from_secs(1), mark_every: Duration::from_secs(30) }
+    }
 }
 
 /// What an engine is made of.
@@ -62,9 +80,13 @@ pub struct Parts<J, S, O> {
     pub life: Life,
     /// The time between two snapshots.
     pub snapshot_interval: Span,
+    /// How often it looks and leaves a mark.
+    pub pace: Pace,
+    /// Who does the disk's work.
+    pub hands: Hands,
 }
 
-/// Starts the disk's threads and gives the loop as a future, which ends after [`Handle::stop`].
+/// Starts the disk's workers and gives the loop as a future, which ends after [`Handle::stop`].
 ///
 /// # Errors
 /// When a thread cannot be started.
@@ -83,10 +105,10 @@ where
     measures.expect(parts.machine.state());
     let handle =
         Handle { mailbox, settled, clock: parts.clock.clone(), tickets, journal, measures: measures.clone() };
-    let writer = Writer::start(parts.journal, parts.snapshots, &said, &measures)?;
+    let writer = Writer::start(parts.journal, parts.snapshots, &parts.hands, &said, &measures)?;
     let ledger = Ledger::new(writer, parts.seq, health, parts.snapshot_interval);
     let reading = parts.clock.read();
-    let (watch, boot) = (Watch::new(reading), parts.clock.boot(&reading));
+    let (watch, boot) = (Watch::new(reading, parts.pace.look_every * 2), parts.clock.boot(&reading));
     let mut engine = Engine::new(Works {
         machine: parts.machine,
         ledger,
@@ -95,6 +117,7 @@ where
         clock: parts.clock,
         watch,
         measures,
+        pace: parts.pace,
         letters,
         settlements,
         done,

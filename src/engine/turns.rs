@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 
 use crate::engine::Outside;
+use crate::engine::Pace;
 use crate::engine::clock::{Clock, Seen, Stamp, Watch};
 use crate::engine::feed::Feed;
 use crate::engine::handle::{Answer, Letter, Reloaded};
@@ -21,10 +22,6 @@ use crate::machine::effect::{Effect, Tale};
 use crate::machine::event::{Event, Reply};
 use crate::model::time::Timestamp;
 
-/// The longest sleep: one look at the clock a second.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// The longest time without a mark on the disk.
-const MARK_EVERY: Duration = Duration::from_secs(30);
 /// How long the end waits for the disk.
 const END_WITHIN: Duration = Duration::from_secs(15);
 
@@ -36,6 +33,7 @@ pub(super) struct Engine<O> {
     clock: Arc<dyn Clock>,
     watch: Watch,
     measures: Measures,
+    pace: Pace,
     /// When it turns again at the latest, if it can.
     wished: Instant,
     letters: mpsc::Receiver<Letter>,
@@ -57,6 +55,7 @@ pub(super) struct Works<O> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) watch: Watch,
     pub(super) measures: Measures,
+    pub(super) pace: Pace,
     pub(super) letters: mpsc::Receiver<Letter>,
     pub(super) settlements: mpsc::UnboundedReceiver<Event>,
     pub(super) done: mpsc::UnboundedReceiver<Done>,
@@ -72,8 +71,19 @@ enum Woken {
 
 impl<O: Outside> Engine<O> {
     pub(super) fn new(works: Works<O>) -> Self {
-        let Works { machine, ledger, feed, outside, clock, watch, measures, letters, settlements, done } =
-            works;
+        let Works {
+            machine,
+            ledger,
+            feed,
+            outside,
+            clock,
+            watch,
+            measures,
+            pace,
+            letters,
+            settlements,
+            done,
+        } = works;
         let (reloads, reloaded, stopping) = (Vec::new(), VecDeque::new(), None);
         Self {
             machine,
@@ -83,6 +93,7 @@ impl<O: Outside> Engine<O> {
             clock,
             watch,
             measures,
+            pace,
             wished: Instant::now(),
             letters,
             settlements,
@@ -99,7 +110,7 @@ impl<O: Outside> Engine<O> {
     }
 
     pub(super) async fn run(mut self) {
-        self.wished = Instant::now() + LOOK_EVERY;
+        self.wished = Instant::now() + self.pace.look_every;
         while self.stopping.is_none() {
             self.wished = self.wished.min(Instant::now() + self.wait());
             let mut woken = Woken::ByTime;
@@ -126,7 +137,8 @@ impl<O: Outside> Engine<O> {
     fn wait(&self) -> Duration {
         let now = self.clock.now();
         let due = self.machine.next_wakeup().map(|at| at.since(now).to_std());
-        due.unwrap_or(LOOK_EVERY).min(LOOK_EVERY)
+        let disk = self.ledger.next_look().map(|at| at.duration_since(Instant::now()));
+        [due, disk].into_iter().flatten().fold(self.pace.look_every, Duration::min)
     }
 
     /// Letters may wake it before the time that it wished; then that wish stands, so that a loop which is never idle
@@ -135,7 +147,7 @@ impl<O: Outside> Engine<O> {
         let now = Instant::now();
         if now >= self.wished {
             self.measures.lagged(now - self.wished);
-            self.wished = now + LOOK_EVERY;
+            self.wished = now + self.pace.look_every;
         }
     }
 
@@ -160,7 +172,7 @@ impl<O: Outside> Engine<O> {
         if self.machine.next_wakeup().is_some_and(|at| at <= now) {
             self.handle(Event::Tick, now, None);
         }
-        if self.ledger.gathered_at().elapsed() >= MARK_EVERY {
+        if self.ledger.gathered_at().elapsed() >= self.pace.mark_every {
             self.handle(Event::Alive, now, None);
         }
         for out in self.ledger.look_after(self.machine.state()) {

@@ -9,9 +9,9 @@ use crate::store::conformance::fact;
 use crate::store::folder::Folder;
 use crate::store::journal::SegmentJournal;
 use crate::store::memory::{MemoryFolder, Operation};
-use crate::store::recover::{Found, recover};
+use crate::store::recover::{Found, RecoverError, Recovered, recover};
 use crate::store::snapshot::SnapshotFiles;
-use crate::store::{Durability, Journal, Snapshots};
+use crate::store::{AppendError, Durability, Journal, Snapshots};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -170,4 +170,59 @@ proptest! {
     fn a_relaxed_journal_survives_its_process_and_never_refuses(steps in prop::collection::vec(step(), 1..40)) {
         live(Durability::Relaxed, steps);
     }
+}
+
+/// Of what such a disk has said to be safe nothing need be left: but what is found is a beginning, or the start is
+/// refused with the place from which on everything has to be given up.
+#[test]
+fn after_the_lies_of_a_disk_a_beginning_is_found_or_the_place_of_the_damage_told() {
+    let (mut short, mut refused) = (0, 0);
+    for seed in 0..200 {
+        let folder = MemoryFolder::new();
+        let mut journal =
+            SegmentJournal::open(folder.clone(), Durability::Fsync, &Recovered::default()).unwrap();
+        for n in 0..12 {
+            folder.lie(n >= 4);
+            let facts: Vec<Record> = (0..8).map(|k| fact(n * 8 + k)).collect();
+            journal.append(journal.last(), &facts).unwrap();
+            if n == 8 {
+                journal.rotate(journal.last()).unwrap();
+            }
+        }
+        folder.crash(seed);
+        let mut found = Vec::new();
+        let recovered = recover(&folder, |one: Found<String, i64>| {
+            if let Found::Record(seq, record) = one {
+                found.push((seq.0, record.at().as_millis()));
+            }
+        });
+        let told: Vec<(u64, i64)> = (1..).zip(0..96).take(found.len()).collect();
+        assert_eq!(found, told, "seed {seed}");
+        match recovered {
+            Ok(recovered) => {
+                assert!(recovered.last >= Seq(32), "seed {seed}: what was synced in truth is there");
+                short += usize::from(recovered.last < Seq(96));
+            }
+            Err(RecoverError::Corrupt { file, line, .. }) => {
+                assert!(folder.bytes(&file).is_some() && line > 0, "seed {seed}: {file}: line {line}");
+                refused += 1;
+            }
+            Err(error) => panic!("seed {seed}: {error}"),
+        }
+    }
+    assert!(short > 20 && refused > 20, "{short} beginnings, {refused} refusals");
+}
+
+#[test]
+fn a_full_disk_says_so_and_takes_records_again_once_there_is_room() {
+    let folder = MemoryFolder::new();
+    let mut journal = SegmentJournal::open(folder.clone(), Durability::Fsync, &Recovered::default()).unwrap();
+    folder.fill(true);
+    let AppendError::Failed(error) = journal.append(Seq(0), &[fact(0)]).unwrap_err() else {
+        panic!("nobody else writes")
+    };
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    folder.fill(false);
+    journal.begin_segment(Seq(0)).unwrap();
+    assert_eq!(journal.append(Seq(0), &[fact(0)]).unwrap().last, Seq(1));
 }

@@ -40,6 +40,10 @@ struct Disk {
     pending: Vec<Change>,
     /// How many more go well, and how many fail after them.
     faults: BTreeMap<Operation, (u32, u32)>,
+    /// Nothing more can be written.
+    full: bool,
+    /// What it says of a sync is not true.
+    lies: bool,
     /// Counts crashes: a file that was open before one is gone.
     life: u64,
 }
@@ -76,6 +80,16 @@ impl MemoryFolder {
     /// The same, after `good` more have gone well.
     pub fn fail_later(&self, operation: Operation, good: u32, times: u32) {
         self.disk().faults.insert(operation, (good, times));
+    }
+
+    /// The disk is full, until it is said that it is not: of what is written half arrives.
+    pub fn fill(&self, full: bool) {
+        self.disk().full = full;
+    }
+
+    /// From now on the disk says of each sync that all is well and makes nothing durable, until it is told to be honest.
+    pub fn lie(&self, lies: bool) {
+        self.disk().lies = lies;
     }
 
     /// The machine loses power: what was not synced is dropped, torn and reordered as the seed decides.
@@ -246,8 +260,10 @@ impl Folder for MemoryFolder {
     fn sync(&self) -> io::Result<()> {
         let mut disk = self.disk();
         disk.check(Operation::SyncFolder)?;
-        disk.pending.clear();
-        disk.durable_names = disk.names.clone();
+        if !disk.lies {
+            disk.pending.clear();
+            disk.durable_names = disk.names.clone();
+        }
         Ok(())
     }
 
@@ -278,7 +294,8 @@ impl MemoryFile {
 impl Write for MemoryFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut disk = self.disk()?;
-        let checked = disk.check(Operation::Write);
+        let full = disk.full.then(|| io::Error::from(io::ErrorKind::StorageFull));
+        let checked = full.map_or_else(|| disk.check(Operation::Write), Err);
         let arrived = if checked.is_ok() { bytes } else { &bytes[..bytes.len() / 2] };
         disk.files[self.id].bytes.extend_from_slice(arrived);
         checked.map(|()| bytes.len())
@@ -293,6 +310,9 @@ impl SyncWrite for MemoryFile {
     fn sync(&mut self) -> io::Result<()> {
         let mut disk = self.disk()?;
         let checked = disk.check(Operation::Sync);
+        if disk.lies {
+            return checked;
+        }
         let content = &mut disk.files[self.id];
         content.lost |= checked.is_err();
         if !content.lost {

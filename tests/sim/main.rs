@@ -9,6 +9,7 @@ mod check;
 mod disk;
 mod ears;
 mod exhaustive;
+mod house;
 mod model;
 mod rules;
 mod soak;

@@ -1,11 +1,12 @@
 //! A disk that fails, hangs and is full, and what a life leaves to the next.
 
+use crate::engine::Pace;
 use crate::engine::handle::Refused;
 use crate::engine::tests::world::{World, secs, slug};
 use crate::machine::event::{Reply, Request};
 use crate::machine::record::Record;
 use crate::model::ping::{PingKind, Target};
-use crate::store::memory::Operation;
+use crate::store::memory::{MemoryFolder, Operation};
 
 /// Lets seconds pass until the journal can be written again.
 async fn heals(world: &World) {
@@ -103,6 +104,25 @@ async fn a_disk_that_hangs_is_told_and_everything_held_follows() {
     world.until("all that was held is written", || world.count(pings) == 3).await;
     assert!(world.handle.journal().borrow().error.is_none());
     assert_eq!(world.send("a", PingKind::Success).take().await, Ok(Reply::Taken));
+}
+
+/// The disk is looked after when it is time, not when the loop happens to look at the clock.
+#[tokio::test(start_paused = true)]
+async fn a_lone_append_that_hangs_is_told_after_ten_seconds_at_any_pace() {
+    let hour = std::time::Duration::from_secs(3_600);
+    let world = World::begin_at(MemoryFolder::new(), Pace { look_every: hour, mark_every: hour });
+    world.reload(&["a"], secs(86_400)).take().await.unwrap();
+    world.handle.hearing().await.unwrap();
+    world.gate.close();
+    let mut answer = world.send("a", PingKind::Success);
+    world.until("the append waits", || world.gate.waiting() == 1).await;
+    world.jump(std::time::Duration::from_millis(9_900)).await;
+    assert!(answer.try_take().is_none());
+    world.jump(std::time::Duration::from_millis(200)).await;
+    assert_eq!(answer.take().await, Err(Refused::NotDurable));
+    world.gate.open();
+    let good = || world.handle.journal().borrow().error.is_none();
+    world.until("it can be written again", good).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::engine::clock::{Clock, Reading, VirtualClock};
 use crate::engine::handle::{Handle, Refused, Reloaded};
-use crate::engine::{Outside, Parts, start};
+use crate::engine::{Hands, Outside, Pace, Parts, start};
 use crate::machine::Machine;
 use crate::machine::beat::Beat;
 use crate::machine::effect::Tale;
@@ -174,6 +174,11 @@ impl World {
 
     /// A life on a folder, as the one before it left it.
     pub(super) fn begin(folder: MemoryFolder) -> Self {
+        Self::begin_at(folder, Pace::default())
+    }
+
+    /// The same at another pace.
+    pub(super) fn begin_at(folder: MemoryFolder, pace: Pace) -> Self {
         let (mut core, mut beats, mut records) = (Core::default(), Vec::new(), Vec::new());
         let recovered = recover::<_, Core, Beat>(&folder, |found| match found {
             Found::State(_, state) => core = state,
@@ -199,6 +204,8 @@ impl World {
             clock: clock.clone(),
             life: Life(Uuid::new_v4()),
             snapshot_interval: secs(300),
+            pace,
+            hands: Hands::Threads,
         })
         .unwrap();
         tokio::spawn(run);
