@@ -123,7 +123,9 @@ impl House {
         self.hears();
         match living.process.while_alive(living.handle.hearing()).await {
             None => return living,
-            Some(Ok(_) | Err(Refused::NotDurable)) => {}
+            // Now the journal knows in which start of the machine it lives; not before.
+            Some(Ok(_)) => self.rebooted = self.lies,
+            Some(Err(Refused::NotDurable)) => {}
             Some(Err(error)) => panic!("it does not hear: {error}"),
         }
         living.hears = true;
@@ -169,6 +171,8 @@ impl House {
             self.told.saw("power cuts after a lie");
         }
         self.folder.crash(seed);
+        // After a lie the journal may have forgotten the last start of the machine.
+        self.rebooted |= self.lied;
         (self.doubt, self.lied) = (self.doubt || self.lied, self.lies);
         if self.chance.one_in(8) {
             self.told.saw("reboots");
@@ -192,7 +196,6 @@ impl House {
             let by = self.draw_step();
             self.step(by, !self.rebooted);
         }
-        self.rebooted = false;
     }
 
     /// Finds what is there, as a daemon does it. It may die while it does; then it tries again.
@@ -268,9 +271,11 @@ impl House {
         }
     }
 
-    /// An operator reads why it does not start, and gives up what the message says.
+    /// An operator reads why it does not start, and gives up what the message says. What is given up stays away: a
+    /// file that came back would be taken for the successor of what has been written since.
     fn do_as_told(&self, error: &RecoverError) {
         let folder = &self.folder;
+        folder.lie(false);
         let newer = |than: &str, too: bool| {
             let names = folder.names().expect("it can be listed");
             let newer = names.into_iter().filter(|name| name.starts_with("journal-"));
@@ -298,6 +303,7 @@ impl House {
             }
         }
         folder.sync().expect("nothing stands in its way");
+        folder.lie(self.lies);
     }
 
     /// It ends as a signal ends it: alerts under way may end, then the engine does.

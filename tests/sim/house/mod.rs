@@ -58,6 +58,7 @@ pub(crate) struct House {
     pub(crate) lies: bool,
     pub(crate) lied: bool,
     pub(crate) doubt: bool,
+    /// The machine was started anew, and the journal may not know it: then nobody can know what was done to the clock.
     pub(crate) rebooted: bool,
     /// When what is wrong with the disk is put right.
     pub(crate) mend_at: Option<Ms>,
