@@ -1,6 +1,10 @@
 //! What a receiver says, made fit for an error: one short line without any secret of the channel. Never knows
 //! what the answer means.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
+
 use crate::config::channel::Webhook;
 
 /// Characters of an answer that an error repeats.
@@ -32,10 +36,25 @@ pub(super) fn secrets(webhook: &Webhook) -> Vec<String> {
             secrets.push(path);
         }
     }
+    let forms: Vec<String> = secrets.iter().flat_map(|secret| forms(secret)).collect();
+    secrets.extend(forms);
     secrets.retain(|secret| !secret.is_empty());
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets.dedup();
     secrets
+}
+
+/// How a receiver may write a piece of text that it was sent: decoded, in JSON (also as PHP has it), in HTML, in base64.
+fn forms(text: &str) -> [String; 5] {
+    let json = serde_json::Value::from(text).to_string();
+    let json = json.trim_matches('"').to_owned();
+    [
+        percent_decode_str(text).decode_utf8_lossy().into_owned(),
+        json.replace('/', "\\/"),
+        json,
+        text.replace('&', "&amp;"),
+        STANDARD.encode(text),
+    ]
 }
 
 /// The first words of an answer on one line, without any of `secrets`. `cut`: the answer went on, so that a
@@ -73,6 +92,20 @@ mod tests {
         let long = "ä".repeat(300);
         assert_eq!(excerpt(long.as_bytes(), &secrets, false).chars().count(), 201);
         assert_eq!(excerpt(b"\xff\xfe", &[], false), "\u{fffd}\u{fffd}");
+    }
+
+    #[test]
+    fn a_secret_is_known_in_whatever_way_the_receiver_writes_it() {
+        let text = "https://hooks/T0K%2DEN%20abcdef/x?a=1&b=2";
+        let secrets: Vec<String> = std::iter::once(text.to_owned()).chain(forms(text)).collect();
+        for said in [
+            "https://hooks/T0K-EN abcdef/x?a=1&b=2",
+            r"https:\/\/hooks\/T0K%2DEN%20abcdef\/x?a=1&b=2",
+            "https://hooks/T0K%2DEN%20abcdef/x?a=1&amp;b=2",
+            &STANDARD.encode(text),
+        ] {
+            assert_eq!(excerpt(format!("no: {said}").as_bytes(), &secrets, false), "no: ***", "{said}");
+        }
     }
 
     #[test]

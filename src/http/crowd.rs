@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::http::limit::owner;
@@ -12,9 +13,13 @@ use crate::http::limit::owner;
 /// still to be accepted, and others would wait in it behind all of them.
 const MOST: usize = 128;
 
-/// How many refusals of each address are held back. There are never more of them than connections.
+/// Whose refusals are held back, and on how many connections it was hung up for that.
 #[derive(Debug, Default)]
-pub(crate) struct Crowd(Mutex<HashMap<IpAddr, usize>>);
+pub(crate) struct Crowd {
+    /// How many of each address. There are never more of them than connections.
+    held: Mutex<HashMap<IpAddr, usize>>,
+    hung_up: AtomicU64,
+}
 
 /// A refusal while it is held back.
 #[derive(Debug)]
@@ -31,13 +36,20 @@ impl Crowd {
         Waiting { crowd: Arc::clone(self), owner }
     }
 
-    /// Whether no more of this address is to be heard for now.
+    /// Whether no more of this address is to be heard for now; then its new connection counts as hung up on.
     pub(crate) fn is_full(&self, address: IpAddr) -> bool {
-        self.lock().get(&owner(address)).is_some_and(|held| *held >= MOST)
+        let full = self.lock().get(&owner(address)).is_some_and(|held| *held >= MOST);
+        self.hung_up.fetch_add(full.into(), Ordering::Relaxed);
+        full
+    }
+
+    /// On how many connections it was hung up.
+    pub(crate) fn hung_up(&self) -> u64 {
+        self.hung_up.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,6 +78,7 @@ mod tests {
         assert!(!crowd.is_full(one));
         waiting.push(crowd.wait(same));
         assert_eq!([one, same, other].map(|address| crowd.is_full(address)), [true, true, false]);
+        assert_eq!(crowd.hung_up(), 2);
         waiting.pop();
         assert!(!crowd.is_full(one));
         drop(waiting);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::config::rate::Rate;
+use crate::http::crowd::Crowd;
 use crate::http::knocks::Knocks;
 use crate::http::limit::{Limiter, owner, whole_seconds};
 use crate::http::seam::Engine;
@@ -36,6 +37,7 @@ pub(crate) struct Fairness {
     heartbeats: Mutex<Limiter<Uuid>>,
     from_addresses: Refusals,
     of_heartbeats: Refusals,
+    pub(crate) crowd: Arc<Crowd>,
 }
 
 /// What was refused by one limit.
@@ -137,10 +139,11 @@ impl Fairness {
         (self.addresses.lock().unwrap().len(), self.heartbeats.lock().unwrap().len())
     }
 
-    /// How many were refused since the start, by the limit.
-    pub(crate) fn refused(&self) -> [(&'static str, u64); 2] {
-        [("address", &self.from_addresses), ("heartbeat", &self.of_heartbeats)]
-            .map(|(limit, refusals)| (limit, refusals.count.load(Ordering::Relaxed)))
+    /// How many were refused since the start, by the limit; and connections that were not even heard.
+    pub(crate) fn refused(&self) -> [(&'static str, u64); 3] {
+        let count = |refusals: &Refusals| refusals.count.load(Ordering::Relaxed);
+        let (addresses, heartbeats) = (count(&self.from_addresses), count(&self.of_heartbeats));
+        [("address", addresses), ("heartbeat", heartbeats), ("connection", self.crowd.hung_up())]
     }
 }
 

@@ -203,7 +203,9 @@ pub async fn serve<E: Engine>(
         stop.await;
         door.streams.end();
     };
-    serve::run(listeners, warp::service(routes(&door)), max_connections, &door.connections, stop).await;
+    let crowd = &door.fairness.crowd;
+    let routes = warp::service(routes(&door));
+    serve::run(listeners, routes, max_connections, &door.connections, crowd, stop).await;
     if timeout(serve::STOP_LIMIT, door.pending.closed()).await.is_err() {
         tracing::warn!("pings still waited for the engine when the daemon stopped; they were not answered");
     }

@@ -23,7 +23,7 @@ use warp::{Filter, Rejection};
 use crate::engine::clock::{Frame, Stamp};
 use crate::engine::handle::Refused;
 use crate::http::body::{End, TIME_LIMIT, Tail, announced, linger, read_tail};
-use crate::http::fairness::{Excess, Fairness, Held, Share};
+use crate::http::fairness::{Excess, Fairness, Held, Limit, Share};
 use crate::http::listen::Peer;
 use crate::http::origin::origin;
 use crate::http::path::{Form, Path, Whom};
@@ -107,10 +107,11 @@ where
         Ok(admitted) if body => take_with_body(door, admitted, settings.body_limit, stream).await,
         Ok(admitted) => take(&door, admitted).await,
     };
-    let too_many = matches!(answer, Answer::TooMany(_));
+    let excess = if let Answer::TooMany(excess) = answer { Some(excess) } else { None };
     let mut response = answer.into_response(json, settings.body_limit);
-    if too_many {
-        let peer = request.peer.and_then(|peer| peer.address);
+    if let Some(excess) = excess {
+        // A job in a loop is no reason to hang up on the others of its host.
+        let peer = request.peer.and_then(|peer| peer.address).filter(|_| excess.limit == Limit::Address);
         let proxy = |address: &IpAddr| settings.trusted_proxies.iter().any(|net| net.contains(address));
         response.extensions_mut().insert(Held { of: peer.filter(|address| !proxy(address)) });
     }

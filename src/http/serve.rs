@@ -25,6 +25,7 @@ use warp::reply::Response;
 
 use crate::http::crowd::Crowd;
 use crate::http::fairness::{HOLD, Held};
+use crate::http::limit::owner;
 use crate::http::listen::{AbsoluteForm, Stream};
 pub use crate::http::listen::{ListenError, Listener, Listening, Peer};
 use crate::http::patience::Patient;
@@ -66,10 +67,10 @@ pub(crate) async fn run<S: Routes>(
     routes: S,
     max_connections: usize,
     open: &AtomicUsize,
+    crowd: &Arc<Crowd>,
     stop: impl Future<Output = ()>,
 ) {
     let seats = Seats::new(room(max_connections));
-    let crowd = Arc::new(Crowd::default());
     let http = builder();
     let (stopping, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -105,11 +106,11 @@ pub(crate) async fn run<S: Routes>(
         if peer.address.is_some_and(|address| crowd.is_full(address)) {
             continue;
         }
-        let (seat, full) = seats.take();
+        let (seat, full) = seats.take(peer.address.map(owner));
         let connection = Connection {
             http: http.clone(),
             seat: Arc::new(seat),
-            crowd: Arc::clone(&crowd),
+            crowd: Arc::clone(crowd),
             peer,
             routes: routes.clone(),
         };

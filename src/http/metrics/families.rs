@@ -30,7 +30,7 @@ pub(super) struct Numbers {
     /// How the config stands.
     pub(super) config: ConfigNumbers,
     /// Pings that were one too many, by the limit.
-    pub(super) refused: [(&'static str, u64); 2],
+    pub(super) refused: [(&'static str, u64); 3],
     /// Connections that are open.
     pub(super) connections: usize,
 }

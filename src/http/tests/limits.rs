@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::rate::parse_rate;
+use crate::http::fairness::HOLD;
 
 fn by_address(rate: &str) -> House {
     House::with(1024, |settings| settings.ping_rate_per_address = Some(parse_rate(rate).unwrap()))
@@ -127,6 +128,28 @@ async fn only_pings_that_are_taken_count_for_a_heartbeat() {
     house.desk.refuse(Some(Refused::NotDurable));
     assert_eq!(status(&house, &path_of("rotate")).await, 503, "it was taken all the same");
     assert_eq!(status(&house, &path_of("rotate")).await, 429);
+}
+
+#[tokio::test]
+async fn a_job_in_a_loop_does_not_silence_the_others_of_its_host() {
+    let house = House::with(1024, |settings| {
+        settings.ping_rate_per_heartbeat = Some(parse_rate("1/h").unwrap());
+    });
+    assert_eq!(status(&house, &path_of("backup")).await, 200);
+    let path = path_of("backup");
+    let looping: Vec<_> = (0..200).map(|_| status(&house, &path)).collect();
+    let (refused, others) = tokio::join!(futures_util::future::join_all(looping), async {
+        // While far more of its refusals are held back than an address may have.
+        tokio::time::sleep(HOLD / 2).await;
+        let mut others = Vec::new();
+        for _ in 0..20 {
+            others.push(status(&house, &path_of("rotate")).await);
+        }
+        others
+    });
+    assert!(refused.iter().all(|status| *status == 429), "{refused:?}");
+    assert_eq!((others[0], others.len()), (200, 20), "each was answered: {others:?}");
+    assert_eq!(house.door.fairness.refused()[2].1, 0, "nobody was hung up on");
 }
 
 #[tokio::test]
