@@ -1,4 +1,4 @@
-//! `docs/reliability.md` names the tests that hold each promise: each of them is there.
+//! `docs/reliability.md` names the tests that hold each promise: each of them is there, and runs.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it reads the sources")]
 #![allow(clippy::unwrap_used, reason = "a test says by its panic where it failed")]
@@ -17,14 +17,31 @@ fn sources(folder: &Path, text: &mut String) {
     }
 }
 
+/// Whether it is a test that `tests/run` runs: by itself, or by name where it takes too long for every run.
+fn runs(text: &str, run: &str, name: &str) -> bool {
+    let Some(at) = text.find(&format!("fn {name}(")) else { return false };
+    // What stands over it, up to the end of whatever is before.
+    let above = text[..at].rsplit("\n\n").next().unwrap();
+    let attributes: Vec<&str> = above.lines().map(str::trim).filter(|line| line.starts_with("#[")).collect();
+    let is_test = attributes.iter().any(|line| line.contains("test"));
+    let ignored = attributes.iter().any(|line| line.starts_with("#[ignore"));
+    let by_name = || {
+        run.lines().any(|line| {
+            line.contains("--ignored") && line.split(' ').any(|word| word.len() > 8 && name.starts_with(word))
+        })
+    };
+    is_test && (!ignored || by_name())
+}
+
 #[test]
-fn every_test_that_a_promise_names_is_there() {
+fn every_test_that_a_promise_names_is_there_and_runs() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut text = String::new();
     for folder in ["src", "tests/it", "tests/sim"] {
         sources(&root.join(folder), &mut text);
     }
     text.push_str(&fs::read_to_string(root.join("tests/supply.rs")).unwrap());
+    let run = fs::read_to_string(root.join("tests/run")).unwrap();
     let document = fs::read_to_string(root.join("docs/reliability.md")).unwrap();
     let promises = document.split("\n## ").find(|part| part.starts_with("Promises")).unwrap();
     let rows: Vec<&str> = promises.lines().filter(|line| line.starts_with('|')).skip(2).collect();
@@ -34,7 +51,7 @@ fn every_test_that_a_promise_names_is_there() {
         let tests: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
         assert!(!tests.is_empty(), "nothing holds this: {row}");
         for test in tests {
-            assert!(text.contains(&format!("fn {test}(")), "there is no test {test}");
+            assert!(runs(&text, &run, test), "there is no test {test}, or nobody runs it");
             named += 1;
         }
     }

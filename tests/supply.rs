@@ -181,6 +181,15 @@ fn no_crate_is_built_in_twice_but_those_that_are_listed() {
 }
 
 #[test]
+fn the_release_is_one_unit_that_is_optimized_as_a_whole_and_has_no_symbols() {
+    let manifest = read("Cargo.toml");
+    let release = &manifest["profile"]["release"];
+    assert_eq!(release["codegen-units"].as_integer(), Some(1));
+    let said = ["lto", "panic", "strip"].map(|key| release[key].as_str());
+    assert_eq!(said, [Some("fat"), Some("abort"), Some("symbols")]);
+}
+
+#[test]
 fn no_line_of_the_project_is_unsafe() {
     for manifest in ["Cargo.toml", "tests/browser/Cargo.toml"] {
         // It cannot be allowed again further down, and the compiler holds it.

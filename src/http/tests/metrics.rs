@@ -189,7 +189,7 @@ async fn what_is_wrong_shows() {
     house.config.send_modify(|health| {
         health.ok = false;
         health.problems = vec!["one".to_owned(), "two".to_owned()];
-        health.warnings = vec!["three".to_owned()];
+        (health.warnings, health.warnings_total) = (vec!["three".to_owned()], 1);
     });
     house.desk.0.journal.send_replace(JournalHealth { error: Some("no space".to_owned()) });
     let text = house.get("/metrics").await.body;

@@ -277,7 +277,7 @@ async fn what_people_wrote_is_shown_as_text() {
     house.config.send_modify(|config| {
         config.ok = false;
         config.problems = vec!["config.toml:1:1: <script>one".to_owned(), "two".to_owned()];
-        config.warnings = vec!["<img src=x onerror=alert(1)>".to_owned()];
+        (config.warnings, config.warnings_total) = (vec!["<img src=x onerror=alert(1)>".to_owned()], 1);
         config.needs_restart = vec!["server.listen"];
     });
     for path in ["/incidents", "/deliveries", "/config", "/deliveries?channel=%3Cscript%3E%22"] {

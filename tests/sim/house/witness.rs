@@ -203,7 +203,6 @@ pub(crate) fn assert_bounded(state: &State, keep_runs: usize) {
     assert!(state.core.ended.len() <= 1_000, "{} deliveries that ended", state.core.ended.len());
     let all = state.core.ended.iter().chain(state.core.outbox.values());
     assert!(all.clone().all(|delivery| delivery.attempts.len() <= 20), "attempts of a delivery");
-    // A beginning and an end for each incident, a reminder, and tests: of the last nobody may ask for many.
     for place in 0..state.beats.places() {
         let Some(beat) = state.beats.at(place) else { continue };
         assert!(beat.open_runs.len() <= 100, "{} open runs", beat.open_runs.len());
