@@ -1,11 +1,11 @@
 //! That "live" is true, and that a tab which nobody looks at still tells what is wrong and gives its connection back.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 
 use rustix::process::Signal;
 
 use crate::browser::Browser;
+use crate::client::Connection;
 use crate::harness::{Daemon, LIMIT, wait_until};
 
 const ONE: &str = "[heartbeats.backup]\nname = \"Backup\"\ninterval = \"24h\"\n";
@@ -28,7 +28,7 @@ async fn show(browser: &Browser) {
 }
 
 /// Takes all places for streams but those that are taken already; free again when they are dropped.
-fn take_streams(daemon: &Daemon) -> Vec<TcpStream> {
+fn take_streams(daemon: &Daemon) -> Vec<Connection> {
     let mut taken = Vec::new();
     loop {
         let mut stream = daemon.connect();
