@@ -47,7 +47,8 @@ pub(super) fn secrets(webhook: &Webhook) -> Vec<String> {
 /// How a receiver may write a piece of text that it was sent: decoded, in JSON (also as PHP has it), in HTML, in base64.
 fn forms(text: &str) -> [String; 5] {
     let json = serde_json::Value::from(text).to_string();
-    let json = json.trim_matches('"').to_owned();
+    // One quote at each end is JSON's; a further one is the text's own, behind its backslash.
+    let json = json[1..json.len() - 1].to_owned();
     [
         percent_decode_str(text).decode_utf8_lossy().into_owned(),
         json.replace('/', "\\/"),
@@ -105,6 +106,16 @@ mod tests {
             &STANDARD.encode(text),
         ] {
             assert_eq!(excerpt(format!("no: {said}").as_bytes(), &secrets, false), "no: ***", "{said}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_begins_or_ends_with_a_quote_is_hidden_whole_in_json() {
+        for text in [r#"T0KEN-abcdef""#, r#""T0KEN-abcdef"#, r#""T0KEN-abcdef""#, r#"T0KEN-abcdef""#] {
+            let mut secrets: Vec<String> = std::iter::once(text.to_owned()).chain(forms(text)).collect();
+            secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+            let said = serde_json::json!([text, "and more"]).to_string();
+            assert_eq!(excerpt(said.as_bytes(), &secrets, false), r#"["***","and more"]"#, "{text}");
         }
     }
 
