@@ -16,7 +16,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::config::channel::ChannelConfig;
 use crate::config::problem::{Problem, Warning};
+use crate::daemon::files::Files;
 use crate::daemon::force::InForce;
 use crate::daemon::outside::Outlet;
 use crate::daemon::recovery::Kept;
@@ -35,6 +37,7 @@ use crate::watch::{self, Disk, First, Watch};
 
 pub use crate::daemon::recovery::{Peeked, peek};
 
+mod files;
 mod force;
 mod outside;
 mod recovery;
@@ -134,6 +137,8 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
     // written: where the port is in use, nothing changes.
     let listeners = listeners(&config)?;
     timezones.tell();
+    let webhooks = config.channels.values().filter(|channel| matches!(channel, ChannelConfig::Webhook(_)));
+    let files = files::share_out(config.server.max_connections as usize, webhooks.count());
     let kept = recovery::recover_from(folder, config.state.durability)?;
     let held = starts::hold_back(&mut config, &kept.state, &reading.transcript);
     let in_force = InForce::new(&config, path, recovery::own_keys(&kept.folder)?, timezones);
@@ -146,7 +151,7 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
     // From here on there is something to end in order.
     let terminated = terminated().context("signals cannot be had")?;
     let mut tasks = JoinSet::new();
-    let (engine, courier) = start_core(kept, &config, &in_force, zones, &mut tasks)?;
+    let (engine, courier) = start_core(kept, &config, &in_force, zones, files, &mut tasks)?;
     engine.reload(reload, config.state.snapshot_interval).await.context("the config did not take effect")?;
     let health = channel::Sender::new(ConfigHealth {
         ok: held.is_none(),
@@ -164,8 +169,7 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
         Err(error) => return Err(anyhow::Error::new(error).context("the engine did not start").into()),
     }
     let (stop, stopped) = oneshot::channel::<()>();
-    let max_connections = config.server.max_connections as usize;
-    let serving = tokio::spawn(http::serve(listeners, door, max_connections, async {
+    let serving = tokio::spawn(http::serve(listeners, door, files.connections, async {
         stopped.await.ok();
     }));
     call_alive_url(&courier, &in_force, &engine);
@@ -204,10 +208,12 @@ fn start_core(
     config: &Config,
     in_force: &InForce,
     zones: Zones,
+    files: Files,
     tasks: &mut JoinSet<&'static str>,
 ) -> Result<(Handle, Courier), Failure> {
     let (reports, mut reported) = mpsc::channel::<Report>(REPORTS);
-    let courier = Courier::start(in_force.targets.subscribe(), reports).map_err(anyhow::Error::new)?;
+    let courier = Courier::start(in_force.targets.subscribe(), reports, files.deliveries)
+        .map_err(anyhow::Error::new)?;
     let parts = Parts {
         machine: Machine::restore(kept.state, zones),
         seq: kept.recovered.last,

@@ -14,10 +14,10 @@ use crate::model::channel::ChannelName;
 use crate::model::delivery::{Attempt, Delivery, Verdict};
 use crate::model::time::{Span, Timestamp};
 
-/// Tries a delivery once.
-pub(super) async fn run(delivery: &Delivery, targets: &Targets, sender: &Sender) -> Attempt {
+/// Tries a delivery once. `keep`: its connection may be kept for the next.
+pub(super) async fn run(delivery: &Delivery, targets: &Targets, sender: &Sender, keep: bool) -> Attempt {
     let (at, began) = (now(), Instant::now());
-    let verdict = guarded(carry(delivery, targets, sender, at)).await;
+    let verdict = guarded(carry(delivery, targets, sender, at, keep)).await;
     let took = Span::from_millis(began.elapsed().as_millis().try_into().unwrap_or(i64::MAX));
     tracing::debug!(delivery = %delivery.id, channel = %delivery.channel, ?took, ?verdict, "a delivery was tried");
     tell_trouble(delivery, &verdict, at);
@@ -47,10 +47,16 @@ fn tell_trouble(delivery: &Delivery, verdict: &Verdict, at: Timestamp) {
     }
 }
 
-async fn carry(delivery: &Delivery, targets: &Targets, sender: &Sender, at: Timestamp) -> Verdict {
+async fn carry(
+    delivery: &Delivery,
+    targets: &Targets,
+    sender: &Sender,
+    at: Timestamp,
+    keep: bool,
+) -> Verdict {
     match targets.get(&delivery.channel) {
         Some(ChannelConfig::Webhook(webhook)) => {
-            let message = Message { id: delivery.id.to_string(), body: payload::body(delivery) };
+            let message = Message { id: delivery.id.to_string(), body: payload::body(delivery), keep };
             sender.send(webhook, message, at, now).await
         }
         Some(ChannelConfig::Log) => log(delivery),

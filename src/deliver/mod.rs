@@ -1,11 +1,13 @@
 //! Floor 4: out. Takes a delivery, tries it once, and says how it went. Knows channels as targets; never
 //! knows incidents, schedules, the retry policy, the API or the state. Order and the number under way are
-//! the machine's affair, so there is no queue here: what comes is tried at once, each beside the others.
+//! the machine's affair, so there is no queue here: what comes is tried at once, each beside the others, but
+//! when the files that it takes are all in use.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod alive;
 mod attempt;
 mod fault;
+mod files;
 mod nets;
 mod payload;
 mod redact;
@@ -28,7 +30,8 @@ use tokio::task::JoinSet;
 
 use crate::config::channel::ChannelConfig;
 use crate::config::secret::Secret;
-use crate::deliver::webhook::Sender;
+use crate::deliver::files::{Files, Share};
+use crate::deliver::webhook::{KEPT, Sender};
 use crate::model::channel::ChannelName;
 use crate::model::delivery::{Attempt, Delivery};
 
@@ -75,13 +78,15 @@ enum Order {
 }
 
 impl Courier {
-    /// Starts the thread. Each delivery gives exactly one report; `targets` is read when an attempt begins.
+    /// Starts the thread. Each delivery gives exactly one report; `targets` is read when an attempt begins. Connections
+    /// to receivers take so many `files` at the most: a delivery for which there is none waits before it begins.
     ///
     /// # Errors
     /// When the thread or the HTTP client cannot be made. Missing CA certificates are no error.
     pub fn start(
         targets: watch::Receiver<Arc<Targets>>,
         reports: mpsc::Sender<Report>,
+        files: usize,
     ) -> Result<Self, StartError> {
         let sender = Sender::new().map_err(StartError::Client)?;
         if !sender.has_roots() {
@@ -92,7 +97,8 @@ impl Courier {
         let (orders, inbox) = mpsc::unbounded_channel();
         let courier = Self { orders, runtime: runtime.handle().clone(), sender: sender.clone() };
         thread::Builder::new().name("deliver".to_owned()).spawn(move || {
-            let end = runtime.block_on(work(inbox, targets, reports, sender));
+            let carrier = Carrier { targets, reports, sender, files: Files::new(files) };
+            let end = runtime.block_on(work(inbox, carrier));
             // A name that is still being looked up would hold an ordinary shutdown for many seconds.
             runtime.shutdown_background();
             drop(end);
@@ -136,25 +142,66 @@ impl Courier {
     }
 }
 
-async fn work(
-    mut inbox: mpsc::UnboundedReceiver<Order>,
+/// What carries one delivery out.
+#[derive(Debug, Clone)]
+struct Carrier {
     targets: watch::Receiver<Arc<Targets>>,
     reports: mpsc::Sender<Report>,
     sender: Sender,
-) -> Option<oneshot::Sender<()>> {
+    files: Files,
+}
+
+impl Carrier {
+    /// Tries a delivery once, as soon as there are files for it, and reports. Its turn for files is that of the call.
+    fn carry(self, delivery: Arc<Delivery>) -> impl Future<Output = ()> + Send {
+        let (connects, channels) = self.connects(&delivery.channel);
+        let share = connects.then(|| self.files.take(&delivery.channel, channels));
+        async move {
+            match share {
+                None => self.carry_with(None, &delivery).await,
+                // Nothing: it was not begun when the daemon stopped, and waits in the outbox.
+                Some(share) => {
+                    if let Some(share) = share.await {
+                        self.carry_with(Some(share), &delivery).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn carry_with(&self, share: Option<Share>, delivery: &Delivery) {
+        let targets = self.targets.borrow().clone();
+        let keep = share.as_ref().is_some_and(|share| share.plenty);
+        let attempt = attempt::run(delivery, &targets, &self.sender, keep).await;
+        if keep {
+            // The connection may outlive it, and is a file as well.
+            tokio::spawn(async move {
+                tokio::time::sleep(KEPT).await;
+                drop(share);
+            });
+        } else {
+            drop(share);
+        }
+        // Nobody listens only when the daemon is ending; the outbox still has it.
+        drop(self.reports.send(Report { number: delivery.number, attempt }).await);
+    }
+
+    /// Whether a channel takes connections, and how many channels do.
+    fn connects(&self, channel: &ChannelName) -> (bool, usize) {
+        let webhook = |target: &ChannelConfig| matches!(target, ChannelConfig::Webhook(_));
+        let targets = self.targets.borrow();
+        let channels = targets.values().filter(|target| webhook(target)).count();
+        (targets.get(channel).is_some_and(webhook), channels)
+    }
+}
+
+async fn work(mut inbox: mpsc::UnboundedReceiver<Order>, carrier: Carrier) -> Option<oneshot::Sender<()>> {
     let mut under_way = JoinSet::new();
     let (patience, end) = loop {
         tokio::select! {
             order = inbox.recv() => match order {
                 Some(Order::Deliver(delivery)) => {
-                    let targets = targets.borrow().clone();
-                    let (sender, reports) = (sender.clone(), reports.clone());
-                    under_way.spawn(async move {
-                        let number = delivery.number;
-                        let attempt = attempt::run(&delivery, &targets, &sender).await;
-                        // Nobody listens only when the daemon is ending; the outbox still has it.
-                        drop(reports.send(Report { number, attempt }).await);
-                    });
+                    under_way.spawn(carrier.clone().carry(delivery));
                 }
                 Some(Order::Stop { patience, end }) => break (patience, Some(end)),
                 None => break (Duration::ZERO, None),
@@ -163,6 +210,7 @@ async fn work(
         }
     };
     inbox.close();
+    carrier.files.end();
     let all = async { while under_way.join_next().await.is_some() {} };
     if tokio::time::timeout(patience, all).await.is_err() {
         let deliveries = under_way.len();

@@ -27,6 +27,8 @@ const REPLY_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a connection is kept for the next delivery. Short: a burst shares it, and the receiver, which
 /// keeps it for at least two seconds, never closes it just as the next delivery is being written.
 const IDLE: Duration = Duration::from_secs(1);
+/// After so long it is closed for certain: the pool looks for those to close as seldom as once in that time.
+pub(super) const KEPT: Duration = Duration::from_millis(2 * IDLE.as_millis() as u64 + 100);
 /// What the connection itself decides; a config cannot.
 const NOT_OURS: [HeaderName; 4] =
     [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE];
@@ -49,6 +51,8 @@ pub(super) struct Message {
     pub(super) id: String,
     /// The body, unless the method has none.
     pub(super) body: Bytes,
+    /// Whether its connection may be kept for the next delivery, which takes a file meanwhile.
+    pub(super) keep: bool,
 }
 
 impl Sender {
@@ -100,6 +104,7 @@ impl Sender {
             Ok(headers) => headers,
             Err(error) => return failed(error),
         };
+        let headers = if message.keep { headers } else { last_on_its_connection(headers) };
         let client = if webhook.block_private { &self.public } else { &self.client };
         let mut request = client.request(method(webhook.method), url).headers(headers);
         if webhook.method != WebhookMethod::Get {
@@ -166,6 +171,11 @@ fn headers(webhook: &Webhook, id: &str, at: Timestamp, body: &Bytes) -> Result<H
         ours("webhook-signature", &sign::signature(secret.expose(), id, seconds, body));
     }
     Ok(headers)
+}
+
+fn last_on_its_connection(mut headers: HeaderMap) -> HeaderMap {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    headers
 }
 
 fn method(method: WebhookMethod) -> Method {

@@ -10,16 +10,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tower_service::Service;
 use warp::reply::Response;
 
@@ -29,7 +28,6 @@ use crate::http::limit::owner;
 use crate::http::listen::{AbsoluteForm, Stream};
 pub use crate::http::listen::{ListenError, Listener, Listening, Peer};
 use crate::http::patience::Patient;
-use crate::http::rejection::Failure;
 use crate::http::seats::{Seat, Seats};
 use crate::http::streams::Endless;
 
@@ -41,10 +39,10 @@ const BUFFER: usize = 64 * 1024;
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How long a stream may take for its last word when the daemon stops: one that nobody reads has none.
 const STREAM_STOP_LIMIT: Duration = Duration::from_millis(500);
-/// Files that are wanted for other things than connections: journal, snapshots, webhooks.
-const RESERVE: usize = 128;
 /// How long nothing is accepted after the system had no room for a connection.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Between two lines of the log that say so.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// What answers the requests of a connection.
 pub(crate) trait Routes:
@@ -70,13 +68,13 @@ pub(crate) async fn run<S: Routes>(
     crowd: &Arc<Crowd>,
     stop: impl Future<Output = ()>,
 ) {
-    let seats = Seats::new(room(max_connections));
+    let seats = Seats::new(max_connections);
     let http = builder();
     let (stopping, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     let mut turn = 0;
-    let mut failing = false;
+    let mut told: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
@@ -92,7 +90,8 @@ pub(crate) async fn run<S: Routes>(
             Err(error) if of_one_connection(&error) => continue,
             Err(error) => {
                 // No files or memory left: one that is idle goes, and the loop waits instead of spinning.
-                if !std::mem::replace(&mut failing, true) {
+                if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+                    told = Some(Instant::now());
                     tracing::warn!(%error, "a connection could not be accepted; the longest idle one is closed. Raise LimitNOFILE");
                 }
                 seats.make_room();
@@ -102,7 +101,6 @@ pub(crate) async fn run<S: Routes>(
                 }
             }
         };
-        failing = false;
         if peer.address.is_some_and(|address| crowd.is_full(address)) {
             continue;
         }
@@ -202,13 +200,11 @@ impl<S: Routes> Connection<S> {
                 request.extensions_mut().insert(AbsoluteForm(host));
             }
             let mut routes = routes.clone();
-            let mut answer = Box::pin(async move {
-                // `CONNECT host:port` has no path, and warp's path filters panic without one.
-                if request.uri().path_and_query().is_none() {
-                    return Ok(Failure::not_found("There is nothing at this address.").into_response());
-                }
-                routes.call(request).await
-            });
+            // `CONNECT host:port` has no path, and warp's path filters panic without one. There is nothing at this one either.
+            if request.uri().path_and_query().is_none() {
+                *request.uri_mut() = Uri::from_static("/no-path");
+            }
+            let mut answer = Box::pin(routes.call(request));
             // Polled here once, so that a ping is in the mailbox as soon as its head has been read: hyper
             // drops an answer that was never polled when it sees at the same time that the client has gone.
             let first = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -250,25 +246,4 @@ impl<S: Routes> Connection<S> {
             tracing::debug!(%error, "a connection ended in the middle");
         }
     }
-}
-
-/// How many connections there may be: as many as wished for, if the process may open that many files.
-/// Raises the soft limit as far as the system lets it when that is needed.
-fn room(wished: usize) -> usize {
-    let needed = wished.saturating_add(RESERVE) as u64;
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|files| files >= needed) {
-        return wished;
-    }
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let files = setrlimit(Resource::Nofile, raised).map_or(limit.current, |()| limit.maximum);
-    let room = files.map_or(wished, |files| wished.min((files as usize).saturating_sub(RESERVE).max(1)));
-    if room < wished {
-        tracing::warn!(
-            max_connections = wished,
-            room,
-            "the limit of open files is too low for so many connections; raise LimitNOFILE"
-        );
-    }
-    room
 }

@@ -9,6 +9,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use crate::store::hold::{Hold, is_at, make, put};
 
 /// A flat folder of files that are written from front to back.
@@ -39,6 +41,10 @@ pub trait Folder: Clone + Send + Sync + 'static {
     /// its place is an error.
     fn restore(&self) -> io::Result<()> {
         Ok(())
+    }
+    /// Whether the process may open a file more, and the folder beside it.
+    fn can_open(&self) -> bool {
+        true
     }
     /// A file's name for messages.
     fn display(&self, name: &str) -> String;
@@ -196,6 +202,12 @@ impl Folder for StateFolder {
 
     fn restore(&self) -> io::Result<()> {
         self.0.restore()
+    }
+
+    fn can_open(&self) -> bool {
+        let both = File::open(&self.0.path).and_then(|_one| File::open(&self.0.path));
+        let none_left = |error: i32| [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error).contains(&error);
+        !both.is_err_and(|error| error.raw_os_error().is_some_and(none_left))
     }
 
     fn display(&self, name: &str) -> String {

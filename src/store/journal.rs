@@ -149,6 +149,11 @@ impl<F: Folder> Journal for SegmentJournal<F> {
             self.file = None;
             return Err(error.into());
         }
+        // The old one is closed before the new one is there: without this, pings would be refused for as long as no file
+        // may be opened.
+        if !self.folder.can_open() {
+            return Ok(());
+        }
         self.begin_segment(after)
     }
 

@@ -50,7 +50,8 @@ pub trait Journal: Send {
     fn append(&mut self, after: Seq, records: &[Record]) -> Result<Appended, AppendError>;
 
     /// Begins a new file right behind the last record, so that a snapshot of this instant lets the old one go.
-    /// A journal that has failed stays so: what was asked for before the failure was known changes nothing.
+    /// A journal that has failed stays so: what was asked for before the failure was known changes nothing. While the process
+    /// may open no more files it goes on in the old one, which costs room and nothing else.
     ///
     /// # Errors
     /// [`AppendError::Superseded`] when the last record is not `after`; [`AppendError::Failed`] when the disk

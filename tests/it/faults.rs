@@ -1,4 +1,4 @@
-//! What befalls a process: its folder is taken away, it is stopped and goes on, it may open few files.
+//! What befalls a process: its folder is taken away, it is stopped and goes on.
 
 use std::fs;
 use std::thread;
@@ -7,8 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::client::Connection;
-use crate::harness::{Daemon, Home, LIMIT, OVERDUE, command, run, wait_until};
+use crate::harness::{Daemon, Home, LIMIT, command, run, wait_until};
 use crate::receiver::Receiver;
 
 fn ping(daemon: &Daemon, uuid: &str) -> u16 {
@@ -137,23 +136,4 @@ fn a_process_that_was_stopped_hears_what_came_meanwhile_and_opens_no_false_incid
         daemon.items("incidents").into_iter().filter(|one| one["heartbeat"] == "often").collect();
     assert_eq!(of_often, Vec::<Value>::new(), "the ping that waited counts first");
     assert_eq!(daemon.stop(), 0);
-}
-
-#[test]
-fn with_few_files_that_it_may_open_pings_and_the_journal_go_on() {
-    let home = Home::new("[heartbeats.db]\ninterval = \"24h\"\n[state]\nsnapshot_interval = \"1s\"\n");
-    let serve = format!("ulimit -n 160 && exec {OVERDUE:?} serve --config config.toml");
-    let mut shell = command("sh", &["-c", &serve]);
-    let daemon = Daemon::start_as(&home, shell.current_dir(home.path("")));
-    let uuid = daemon.uuid("db");
-    let idle: Vec<Connection> = (0..200).map(|_| daemon.connect()).collect();
-    for n in 1..=50 {
-        daemon.ping(&uuid, "");
-        assert_eq!(daemon.heartbeat("db")["pings_total"], n);
-    }
-    wait_until(LIMIT, "a snapshot is written", || home.state().join("snapshot.json").exists());
-    assert_eq!(daemon.get("/readyz").status, 200);
-    drop(idle);
-    daemon.kill_9();
-    assert_eq!(Daemon::start_in(&home).heartbeat("db")["pings_total"], 50);
 }

@@ -162,7 +162,7 @@ fn idle_connections(wished: usize) -> usize {
 }
 
 /// How many files, and so connections, the daemon has open.
-fn open_files(daemon: &Daemon) -> usize {
+pub(crate) fn open_files(daemon: &Daemon) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count()
 }
 

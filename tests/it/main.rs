@@ -23,6 +23,7 @@ mod delivery;
 mod events;
 mod explain;
 mod faults;
+mod files;
 mod floods;
 mod full_disk;
 mod harness;

@@ -124,7 +124,7 @@ fn courier(webhook: Webhook) -> (Courier, mpsc::Receiver<Report>) {
     // The last targets stay readable when nobody can change them any more.
     let (_, targets) = watch::channel(Arc::new(targets));
     let (report, reports) = mpsc::channel(8);
-    (Courier::start(targets, report).unwrap(), reports)
+    (Courier::start(targets, report, 100).unwrap(), reports)
 }
 
 /// Sends one delivery to a receiver and gives back what arrived.

@@ -39,6 +39,66 @@ async fn a_hung_receiver_does_not_delay_a_good_one() {
     assert!(house.reports.recv().await.is_none());
 }
 
+/// Eight files are four deliveries. The good ones come and go by the one that the hung ones must leave.
+#[tokio::test]
+async fn with_few_files_receivers_that_hang_leave_one_for_each_other_channel() {
+    let (mut hung, mut good) =
+        (Receiver::start(|_| Answer::Hangs).await, Receiver::start(|_| Answer::status(200)).await);
+    let patient = Webhook { timeout: Span::from_secs(600), ..to(&hung.url("/")) };
+    let channels = [
+        ("one", target(patient.clone())),
+        ("two", target(patient.clone())),
+        ("three", target(patient)),
+        ("good", target(to(&good.url("/")))),
+        ("journal", ChannelConfig::Log),
+    ];
+    let mut house = House::with_files(8, channels);
+    for number in 0..30 {
+        house.courier.deliver(Arc::new(delivery(number, ["one", "two", "three"][number as usize % 3])));
+    }
+    for number in 100..130 {
+        house.courier.deliver(Arc::new(delivery(number, "good")));
+        house.courier.deliver(Arc::new(delivery(number + 100, "journal")));
+    }
+    let mut seen = BTreeSet::new();
+    for _ in 0..60 {
+        let report = house.report().await;
+        assert!(matches!(report.attempt.verdict, Verdict::Delivered { .. }), "{report:?}");
+        assert!(seen.insert(report.number), "one report for each delivery");
+    }
+    for _ in 0..3 {
+        hung.next().await;
+    }
+    assert!(hung.rest().is_empty(), "one each");
+    for request in good.rest() {
+        assert_eq!(request.header("connection"), "close", "a connection that is kept is a file more");
+    }
+    house.courier.stop(Duration::ZERO).await;
+    assert!(house.reports.recv().await.is_none(), "what waited is not begun, and gives no report");
+}
+
+/// One delivery at a time; the time that it waits for the others is none of its own.
+#[tokio::test]
+async fn the_wait_for_files_is_no_part_of_a_deliverys_time_out() {
+    let slow = Receiver::start(|_| Answer::Hangs).await;
+    let good = Receiver::start(|_| Answer::status(200)).await;
+    let mut house = House::with_files(
+        2,
+        [
+            ("slow", target(Webhook { timeout: Span::from_secs(1), ..to(&slow.url("/")) })),
+            ("good", target(to(&good.url("/")))),
+        ],
+    );
+    house.courier.deliver(Arc::new(delivery(1, "slow")));
+    house.courier.deliver(Arc::new(delivery(2, "good")));
+    let (first, second) = (house.report().await, house.report().await);
+    assert_eq!((first.number, second.number), (1, 2));
+    assert!(House::failure(first.attempt.verdict).contains("timed out after 1s"));
+    assert_eq!(second.attempt.verdict, OK);
+    let waited = second.attempt.at >= first.attempt.at + Span::from_secs(1);
+    assert!(waited, "its instant, from which its time-out counts, is that at which it began");
+}
+
 #[tokio::test]
 async fn the_targets_of_the_moment_are_used() {
     let (mut first, mut second) =
@@ -123,7 +183,7 @@ fn the_log_channel_writes_one_line_at_warn() {
     let targets = table([("journal", ChannelConfig::Log)]);
     for channel in ["journal", ChannelName::LOG] {
         let attempt = tracing::dispatcher::with_default(&page.subscriber(), || {
-            runtime.block_on(attempt::run(&delivery(1, channel), &targets, &Sender::new().unwrap()))
+            runtime.block_on(attempt::run(&delivery(1, channel), &targets, &Sender::new().unwrap(), true))
         });
         assert_eq!(attempt.verdict, Verdict::Delivered { status: None });
     }

@@ -33,9 +33,13 @@ struct House {
 
 impl House {
     fn start<const N: usize>(channels: [(&str, ChannelConfig); N]) -> Self {
+        Self::with_files(10_000, channels)
+    }
+
+    fn with_files<const N: usize>(files: usize, channels: [(&str, ChannelConfig); N]) -> Self {
         let (targets, seen) = watch::channel(Arc::new(table(channels)));
         let (report, reports) = mpsc::channel(16);
-        Self { courier: Courier::start(seen, report).unwrap(), reports, targets }
+        Self { courier: Courier::start(seen, report, files).unwrap(), reports, targets }
     }
 
     fn webhook(webhook: Webhook) -> Self {

@@ -102,7 +102,7 @@ async fn a_name_that_turns_from_public_to_private_between_two_attempts_leads_now
     let sender = Sender::with(&resolver).unwrap();
     let webhook = blocking(&format!("http://turning.example.org:{port}/"));
     for delivered in [true, false, true, false] {
-        let message = Message { id: "1".to_owned(), body: Bytes::from_static(b"{}") };
+        let message = Message { id: "1".to_owned(), body: Bytes::from_static(b"{}"), keep: true };
         let verdict =
             sender.send(&webhook, message, Timestamp::from_millis(0), || Timestamp::from_millis(0)).await;
         if delivered {
