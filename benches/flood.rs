@@ -1,5 +1,5 @@
-//! How long pings from other addresses take beside a flood of pings from one address, with the fair limits on: from before
-//! their connection is made to their answer. None may be delayed by more than 100 ms. Runs the built daemon.
+//! How long pings from other addresses take beside a flood of pings or other requests from one address, with the fair limits
+//! on: from before their connection is made to their answer. None may be delayed by more than 100 ms. Runs the built daemon.
 //! `cargo bench --bench flood`; a number after `--` is the number of pings beside each flood.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a benchmark reads the clock")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 mod daemon;
 
 const PING_KEY: &str = "a-key-of-this-benchmark-alone";
+const API_KEY: &str = "an-api-key-of-this-benchmark";
 /// Who floods, over how many connections at a time.
 const FLOODING: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const CONNECTIONS: usize = 64;
@@ -32,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What the flood may add to any of their pings.
 const BOUND: Duration = Duration::from_millis(100);
 
-/// What a client of the flood does when it has sent a ping.
+/// What a client of the flood does when it has sent a request.
 #[derive(Clone, Copy)]
 enum Manner {
     /// Waits for the answer, and sends the next over the same connection.
@@ -63,7 +64,9 @@ fn main() {
         &format!(
             "[server]\nlisten = \"127.0.0.1:{port}\"\nping_key = \"{PING_KEY}\"\n\
              ping_rate_per_address = \"20/s\"\nping_rate_per_heartbeat = \"300/s\"\n\
-             [heartbeats.flooded]\ninterval = \"1d\"\n[heartbeats.other]\ninterval = \"1d\"\n"
+             request_rate_per_address = \"20/s\"\nstatus_pages = [\"db\"]\n\
+             [[server.api_keys]]\nname = \"ops\"\nkey = \"{API_KEY}\"\nrole = \"read\"\n\
+             [heartbeats.flooded]\ninterval = \"1d\"\ntags = [\"db\"]\n[heartbeats.other]\ninterval = \"1d\"\n"
         ),
     );
     println!(
@@ -71,19 +74,27 @@ fn main() {
     );
     println!("{:<34} {:>8} {:>8} {:>8} {:>8}", "the flood", "pings", "p50", "p99", "max");
     let quiet = report("none", beside(port, samples));
+    let ping = |slug: &str| request(&format!("/ping/{PING_KEY}/{slug}"), "");
+    let (flooded, nobody) = (ping("flooded"), ping("nobody"));
+    let unauthorized = request("/api/v1/heartbeats", "Authorization: Bearer a-key-that-nobody-has\r\n");
+    let status_page = request(&status_page(port), "");
     let mut good = true;
-    for (name, what, manner) in [
-        ("one ping after the other", "flooded", Manner::Waits),
-        ("a connection for each", "flooded", Manner::Reconnects),
-        ("5,000 connections a second", "flooded", Manner::HangsUp(PACE)),
-        ("50 pings in one write", "flooded", Manner::Pipelines),
-        ("to heartbeats that there are not", "nobody", Manner::Reconnects),
-        (ENDLESS, "flooded", Manner::HangsUp(Duration::ZERO)),
+    for (name, asked, manner) in [
+        ("one ping after the other", &flooded, Manner::Waits),
+        ("a connection for each", &flooded, Manner::Reconnects),
+        ("5,000 connections a second", &flooded, Manner::HangsUp(PACE)),
+        ("50 pings in one write", &flooded, Manner::Pipelines),
+        ("to heartbeats that there are not", &nobody, Manner::Reconnects),
+        ("API, wrong key", &unauthorized, Manner::Waits),
+        ("API, wrong key, a connection each", &unauthorized, Manner::Reconnects),
+        ("status page", &status_page, Manner::Waits),
+        ("status page, a connection each", &status_page, Manner::Reconnects),
+        (ENDLESS, &flooded, Manner::HangsUp(Duration::ZERO)),
     ] {
         let flood = Flood::default();
         let (slowest, took) = thread::scope(|scope| {
             for _ in 0..CONNECTIONS {
-                scope.spawn(|| flood.run(port, what, manner));
+                scope.spawn(|| flood.run(port, asked, manner));
             }
             let began = Instant::now();
             let slowest = report(name, beside(port, samples));
@@ -124,7 +135,8 @@ fn beside(port: u16, samples: usize) -> Vec<Duration> {
         let from = Ipv4Addr::new(127, 0, 1, 1 + (n % usize::from(OTHERS)) as u8);
         let began = Instant::now();
         let mut stream = connect(&runtime, from, port).unwrap();
-        stream.write_all(request("other", "Connection: close\r\n").as_bytes()).unwrap();
+        let path = format!("/ping/{PING_KEY}/other");
+        stream.write_all(request(&path, "Connection: close\r\n").as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -146,47 +158,79 @@ fn connect(runtime: &Runtime, from: Ipv4Addr, port: u16) -> std::io::Result<TcpS
     })?;
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-fn request(what: &str, headers: &str) -> String {
-    format!("GET /ping/{PING_KEY}/{what} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")
+fn request(path: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")
+}
+
+/// The path of the status page, as the API tells it.
+fn status_page(port: u16) -> String {
+    let headers = format!("X-Api-Key: {API_KEY}\r\nConnection: close\r\n");
+    // Not from the address that floods: it would have one less.
+    let mut stream = connect(&runtime(), Ipv4Addr::new(127, 0, 3, 1), port).unwrap();
+    stream.write_all(request("/api/v1/badges?tag=db", &headers).as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let at = answer.find("/status/").unwrap_or_else(|| panic!("no status page: {answer}"));
+    answer[at..].split('"').next().unwrap().to_owned()
+}
+
+/// Whether the next answer is a refusal; nothing when it was hung up on. Read whole: else neither end could go on writing.
+/// What follows it stays in `read`.
+fn answer(stream: &mut TcpStream, read: &mut Vec<u8>) -> std::io::Result<Option<bool>> {
+    loop {
+        if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&read[..end]).to_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            let whole = end + 4 + length.unwrap_or(0_usize);
+            if read.len() >= whole {
+                read.drain(..whole);
+                return Ok(Some(head.starts_with("http/1.1 429")));
+            }
+        }
+        let mut piece = [0; 4_096];
+        match stream.read(&mut piece)? {
+            0 => return Ok(None),
+            n => read.extend_from_slice(&piece[..n]),
+        }
+    }
 }
 
 impl Flood {
-    fn run(&self, port: u16, what: &str, manner: Manner) {
+    fn run(&self, port: u16, request: &str, manner: Manner) {
         let runtime = runtime();
         // One that floods from elsewhere takes no processor from the daemon; this one takes what nobody else wants.
         rustix::process::nice(19).unwrap();
         while !self.over.load(Ordering::Relaxed) {
             // Out of ports, or closed for others, who are to be heard: it comes again.
             let ended =
-                connect(&runtime, FLOODING, port).and_then(|stream| self.over_one(stream, what, manner));
+                connect(&runtime, FLOODING, port).and_then(|stream| self.over_one(stream, request, manner));
             if ended.is_err() {
                 thread::yield_now();
             }
         }
     }
 
-    fn over_one(&self, mut stream: TcpStream, what: &str, manner: Manner) -> std::io::Result<()> {
-        let mut answer = [0; 4_096];
+    fn over_one(&self, mut stream: TcpStream, request: &str, manner: Manner) -> std::io::Result<()> {
+        let mut read = Vec::new();
         let at_once = if matches!(manner, Manner::Pipelines) { 50 } else { 1 };
-        let pings = request(what, "").repeat(at_once);
+        let requests = request.repeat(at_once);
         while !self.over.load(Ordering::Relaxed) {
-            stream.write_all(pings.as_bytes())?;
+            stream.write_all(requests.as_bytes())?;
             self.sent.fetch_add(at_once as u64, Ordering::Relaxed);
             if let Manner::HangsUp(pause) = manner {
                 thread::sleep(pause);
                 return Ok(());
             }
             for _ in 0..at_once {
-                let read = stream.read(&mut answer)?;
-                let refused = answer[..read].windows(12).filter(|part| part == b"HTTP/1.1 429").count();
-                self.refused.fetch_add(refused as u64, Ordering::Relaxed);
-                if read == 0 {
-                    return Ok(());
-                }
+                match answer(&mut stream, &mut read)? {
+                    None => return Ok(()),
+                    Some(refused) => self.refused.fetch_add(refused.into(), Ordering::Relaxed),
+                };
             }
             if matches!(manner, Manner::Reconnects) {
                 return Ok(());

@@ -103,6 +103,8 @@ pub struct Server {
     pub ping_rate_per_address: Option<Rate>,
     /// How often one heartbeat may be pinged.
     pub ping_rate_per_heartbeat: Option<Rate>,
+    /// How often one address may ask for anything but pings.
+    pub request_rate_per_address: Option<Rate>,
     /// Up to so many heartbeats the metrics have numbers for each.
     pub metrics_heartbeats: u32,
     /// Called every minute while all is well.

@@ -16,7 +16,7 @@ use crate::model::settings::Settings;
 use crate::model::text;
 use crate::model::time::Span;
 
-pub(super) const SERVER: [&str; 12] = [
+pub(super) const SERVER: [&str; 13] = [
     "listen",
     "base_url",
     "ping_key",
@@ -25,6 +25,7 @@ pub(super) const SERVER: [&str; 12] = [
     "max_connections",
     "ping_rate_per_address",
     "ping_rate_per_heartbeat",
+    "request_rate_per_address",
     "metrics_heartbeats",
     "alive_url",
     "status_pages",
@@ -67,6 +68,7 @@ pub(super) fn server(reader: &mut Reader<'_>, section: Option<&Section<'_>>) -> 
             .unwrap_or(1_024),
         ping_rate_per_address: get("ping_rate_per_address").and_then(|item| item.rate(reader)),
         ping_rate_per_heartbeat: get("ping_rate_per_heartbeat").and_then(|item| item.rate(reader)),
+        request_rate_per_address: get("request_rate_per_address").and_then(|item| item.rate(reader)),
         metrics_heartbeats: get("metrics_heartbeats")
             .and_then(|item| item.integer(reader, 0..=1_000_000))
             .unwrap_or(1_000),

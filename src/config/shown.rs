@@ -47,6 +47,7 @@ fn server(text: &mut String, server: &Server) {
         max_connections,
         ping_rate_per_address,
         ping_rate_per_heartbeat,
+        request_rate_per_address,
         metrics_heartbeats,
         alive_url,
         status_pages,
@@ -70,6 +71,7 @@ fn server(text: &mut String, server: &Server) {
     for (name, rate) in [
         ("ping_rate_per_address", ping_rate_per_address),
         ("ping_rate_per_heartbeat", ping_rate_per_heartbeat),
+        ("request_rate_per_address", request_rate_per_address),
     ] {
         match rate {
             Some(rate) => put(text, name, &quoted(&rate.to_string())),
@@ -251,6 +253,7 @@ pub(in crate::config) mod tests {
         max_connections = 10
         ping_rate_per_address = "300/m"
         ping_rate_per_heartbeat = "5000/h"
+        request_rate_per_address = "10/s"
         metrics_heartbeats = 5
         status_pages = ["public", "a & b"]
         alive_url = "https://example.org/hidden-alive"

@@ -107,6 +107,7 @@ fn http_settings(
         body_limit: server.body_limit as usize,
         ping_rate_per_address: server.ping_rate_per_address,
         ping_rate_per_heartbeat: server.ping_rate_per_heartbeat,
+        request_rate_per_address: server.request_rate_per_address,
         metrics_heartbeats: server.metrics_heartbeats as usize,
         api_keys: server.api_keys.clone(),
         channels: config.channels.keys().cloned().collect(),

@@ -1,18 +1,21 @@
-//! The fair limits on pings: no address and no heartbeat may have so many that others have to wait for theirs. It knows
-//! which limits there are, and counts and tells what was refused; how a limit is kept is in `limit`, what a refused ping
-//! is answered in `ping`.
+//! The fair limits: no address and no heartbeat may have so many pings, and no address so many other requests, that others
+//! have to wait for theirs. It knows which limits there are, and counts and tells what was refused; how a limit is kept is
+//! in `limit`, what is answered to who is refused in `ping` and `gate`.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::HeaderMap;
 use uuid::Uuid;
 
 use crate::config::rate::Rate;
 use crate::http::crowd::Crowd;
 use crate::http::knocks::Knocks;
 use crate::http::limit::{Limiter, owner, whole_seconds};
+use crate::http::listen::Peer;
+use crate::http::origin::origin;
 use crate::http::seam::Engine;
 use crate::http::{Door, HttpSettings};
 use crate::model::heartbeat::namespace;
@@ -30,13 +33,15 @@ pub(crate) struct Held {
     pub(crate) of: Option<IpAddr>,
 }
 
-/// What pings had, and what was refused.
+/// What pings and other requests had, and what was refused.
 #[derive(Debug, Default)]
 pub(crate) struct Fairness {
     addresses: Mutex<Limiter<IpAddr>>,
     heartbeats: Mutex<Limiter<Uuid>>,
+    requests: Mutex<Limiter<(IpAddr, Asked)>>,
     from_addresses: Refusals,
     of_heartbeats: Refusals,
+    of_requests: Refusals,
     pub(crate) crowd: Arc<Crowd>,
 }
 
@@ -47,7 +52,15 @@ struct Refusals {
     knocks: Knocks,
 }
 
-/// A ping that was one too many.
+/// What a request that is no ping asks for. Each has the whole rate for itself: whoever shares its address with a flood must
+/// still be able to ask whether the daemon is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Asked {
+    Health,
+    Anything,
+}
+
+/// A ping or request that was one too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Excess {
     pub(crate) limit: Limit,
@@ -60,6 +73,7 @@ pub(crate) struct Excess {
 pub(crate) enum Limit {
     Address,
     Heartbeat,
+    Request,
 }
 
 /// A heartbeat's ping that was counted before it was known whether it would be taken: else those that are under way at
@@ -90,6 +104,31 @@ impl Fairness {
                 );
             }
             Excess::new(Limit::Address, wait)
+        })
+    }
+
+    /// One more request of whoever this head is from, which is no ping.
+    pub(crate) fn of_request<E: Engine>(
+        door: &Door<E>,
+        asked: Asked,
+        headers: &HeaderMap,
+        peer: Option<Peer>,
+    ) -> Result<(), Excess> {
+        let settings = door.settings();
+        let Some(rate) = settings.request_rate_per_address else { return Ok(()) };
+        let peer = peer.and_then(|peer| peer.address);
+        let Some(from) = origin(peer, headers, &settings.trusted_proxies) else { return Ok(()) };
+        let (this, now) = (&door.fairness, door.engine.now());
+        let key = (owner(from), asked);
+        let taken = this.requests.lock().unwrap_or_else(PoisonError::into_inner).take(rate, key, now);
+        taken.map_err(|wait| {
+            if let Some(untold) = this.of_requests.refused(now) {
+                tracing::warn!(
+                    untold,
+                    "a request from {from} was refused: the address has more than {rate} (server.request_rate_per_address)"
+                );
+            }
+            Excess::new(Limit::Request, wait)
         })
     }
 
@@ -139,7 +178,12 @@ impl Fairness {
         (self.addresses.lock().unwrap().len(), self.heartbeats.lock().unwrap().len())
     }
 
-    /// How many were refused since the start, by the limit; and connections that were not even heard.
+    /// How many requests were refused since the start that were no pings.
+    pub(crate) fn requests_refused(&self) -> u64 {
+        self.of_requests.count.load(Ordering::Relaxed)
+    }
+
+    /// How many pings were refused since the start, by the limit; and connections that were not even heard.
     pub(crate) fn refused(&self) -> [(&'static str, u64); 3] {
         let count = |refusals: &Refusals| refusals.count.load(Ordering::Relaxed);
         let (addresses, heartbeats) = (count(&self.from_addresses), count(&self.of_heartbeats));
@@ -175,15 +219,24 @@ impl Excess {
     fn new(limit: Limit, wait: Duration) -> Self {
         Self { limit, seconds: whole_seconds(wait) }
     }
+
+    /// How its answer is held back.
+    pub(crate) fn held(&self, peer: Option<Peer>, settings: &HttpSettings) -> Held {
+        // A job in a loop is no reason to hang up on the others of its host.
+        let peer = peer.and_then(|peer| peer.address).filter(|_| self.limit != Limit::Heartbeat);
+        let proxy = |address: &IpAddr| settings.trusted_proxies.iter().any(|net| net.contains(address));
+        Held { of: peer.filter(|address| !proxy(address)) }
+    }
 }
 
 /// What to do, for people.
 impl std::fmt::Display for Excess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let whose = match self.limit {
-            Limit::Address => "from this address",
-            Limit::Heartbeat => "for this heartbeat",
+        let what = match self.limit {
+            Limit::Address => "pings from this address",
+            Limit::Heartbeat => "pings for this heartbeat",
+            Limit::Request => "requests from this address",
         };
-        write!(f, "too many pings {whose}, try again in {} s", self.seconds)
+        write!(f, "too many {what}, try again in {} s", self.seconds)
     }
 }

@@ -11,6 +11,7 @@ mod fairness;
 mod form;
 #[cfg(test)]
 mod fuzz;
+mod gate;
 mod health;
 mod knocks;
 mod limit;
@@ -75,6 +76,8 @@ pub struct HttpSettings {
     pub ping_rate_per_address: Option<Rate>,
     /// How often one heartbeat may be pinged.
     pub ping_rate_per_heartbeat: Option<Rate>,
+    /// How often one address may ask for anything else.
+    pub request_rate_per_address: Option<Rate>,
     /// Up to so many heartbeats the metrics have numbers for each.
     pub metrics_heartbeats: usize,
     /// Without any, only this machine may use the API.
@@ -155,7 +158,7 @@ pub struct Door<E> {
     pages: Lately<bytes::Bytes>,
     /// Sign-ins that failed.
     knocks: Knocks,
-    /// What pings had, and what was refused.
+    /// What pings and other requests had, and what was refused.
     fairness: Fairness,
 }
 
@@ -211,7 +214,7 @@ pub async fn serve<E: Engine>(
     }
 }
 
-/// Pings come first: they are most of all requests.
+/// Pings come first: they are most of all requests. All others pass the gate.
 fn routes<E: Engine>(
     door: &Arc<Door<E>>,
 ) -> impl Filter<Extract = (warp::reply::Response,), Error = std::convert::Infallible> + Clone + use<E> {
@@ -226,6 +229,8 @@ fn routes<E: Engine>(
     ];
     let others = others.into_iter().reduce(|one, other| one.or(other).unify().boxed());
     ping::routes(Arc::clone(door))
+        .or(gate::routes(Arc::clone(door)).boxed())
+        .unify()
         .or(others.expect("there are routes beside pings"))
         .unify()
         .recover(rejection::recover)
@@ -244,6 +249,7 @@ impl HttpSettings {
             body_limit: 10_000,
             ping_rate_per_address: None,
             ping_rate_per_heartbeat: None,
+            request_rate_per_address: None,
             metrics_heartbeats: 1_000,
             api_keys: Vec::new(),
             channels: [ChannelName::new("ops"), ChannelName::new(ChannelName::LOG)].into(),

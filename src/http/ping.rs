@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
@@ -23,7 +23,8 @@ use warp::{Filter, Rejection};
 use crate::engine::clock::{Frame, Stamp};
 use crate::engine::handle::Refused;
 use crate::http::body::{End, TIME_LIMIT, Tail, announced, linger, read_tail};
-use crate::http::fairness::{Excess, Fairness, Held, Limit, Share};
+use crate::http::fairness::{Asked, Excess, Fairness, Limit, Share};
+use crate::http::gate::names_many_hosts;
 use crate::http::listen::Peer;
 use crate::http::origin::origin;
 use crate::http::path::{Form, Path, Whom};
@@ -48,6 +49,7 @@ enum Answer {
     NoSuchMethod,
     Preflight,
     TooMany(Excess),
+    ManyHosts,
     Refused(Refused),
 }
 
@@ -99,7 +101,7 @@ where
     };
     let body = announced(&request.headers);
     let answer = match admit(&door, &settings, path, &request).await {
-        Err(answer @ Answer::TooMany(_)) if body => {
+        Err(answer @ (Answer::TooMany(_) | Answer::ManyHosts)) if body => {
             linger(Box::pin(stream));
             answer
         }
@@ -110,10 +112,7 @@ where
     let excess = if let Answer::TooMany(excess) = answer { Some(excess) } else { None };
     let mut response = answer.into_response(json, settings.body_limit);
     if let Some(excess) = excess {
-        // A job in a loop is no reason to hang up on the others of its host.
-        let peer = request.peer.and_then(|peer| peer.address).filter(|_| excess.limit == Limit::Address);
-        let proxy = |address: &IpAddr| settings.trusted_proxies.iter().any(|net| net.contains(address));
-        response.extensions_mut().insert(Held { of: peer.filter(|address| !proxy(address)) });
+        response.extensions_mut().insert(excess.held(request.peer, &settings));
     }
     response
 }
@@ -143,11 +142,18 @@ async fn admit<E: Engine>(
     path: Path,
     request: &Request,
 ) -> Result<Admitted, Answer> {
-    let method = read_method(&request.method)?;
+    let method = read_method(&request.method).map_err(|answer| {
+        // What is answered so is no ping, and counts for the limit of all other requests.
+        let taken = Fairness::of_request(door, Asked::Anything, &request.headers, request.peer);
+        taken.map_or_else(Answer::TooMany, |()| answer)
+    })?;
     let stamp = door.engine.stamp();
     let from =
         origin(request.peer.and_then(|peer| peer.address), &request.headers, &settings.trusted_proxies);
     Fairness::of_address(door, settings.ping_rate_per_address, from, stamp.at).map_err(Answer::TooMany)?;
+    if names_many_hosts(&request.headers) {
+        return Err(Answer::ManyHosts);
+    }
     let Path::Ping(form) = path else { return Err(Answer::NotFound) };
     let ping = read(door, settings, form, Head { at: stamp.at, method, from, query: &request.query }).await?;
     let share = Fairness::of_heartbeat(door, settings, &ping).map_err(|excess| {
@@ -299,6 +305,10 @@ impl Answer {
             Self::TooMany(excess) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(excess.seconds));
             }
+            Self::ManyHosts => {
+                // What follows on the connection may be read in two ways as well.
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             Self::Refused(refused) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static(retry_after(refused)));
             }
@@ -311,7 +321,7 @@ impl Answer {
         match self {
             Self::Taken => StatusCode::OK,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::CodeTooLarge | Self::BadRid => StatusCode::BAD_REQUEST,
+            Self::CodeTooLarge | Self::BadRid | Self::ManyHosts => StatusCode::BAD_REQUEST,
             Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Preflight => StatusCode::NO_CONTENT,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -327,6 +337,7 @@ impl Answer {
             Self::BadRid => "invalid uuid format",
             Self::NoSuchMethod => "method not allowed",
             Self::Preflight => return empty(),
+            Self::ManyHosts => "more than one host",
             Self::TooMany(excess) => return plain(self.status(), excess.to_string().into()),
             Self::Refused(Refused::Full) => "busy, try again",
             Self::Refused(Refused::NotDurable) => {
@@ -346,7 +357,11 @@ impl Answer {
             Self::BadRid => Failure::field("rid", "invalid uuid format").into_response(),
             Self::NoSuchMethod => Failure::method(METHODS).into_response(),
             Self::Preflight => empty(),
+            Self::TooMany(excess @ Excess { limit: Limit::Request, .. }) => {
+                failure("too_many_requests", &excess.to_string())
+            }
             Self::TooMany(excess) => failure("too_many_pings", &excess.to_string()),
+            Self::ManyHosts => failure("many_hosts", "There is more than one Host header."),
             Self::Refused(refused) => Failure::from(refused).into_response(),
         }
     }

@@ -19,16 +19,16 @@ const GROWTH_KIB: u64 = 20_000;
 const FLAT_KIB: u64 = 2_000;
 
 /// One connection for many requests, from an address of one's own.
-struct Client(BufReader<TcpStream>);
+pub(crate) struct Client(BufReader<TcpStream>);
 
 /// What was answered.
-struct Answered {
-    status: u16,
-    retry_after: Option<u64>,
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Client {
-    fn new(daemon: &Daemon, from: [u8; 4]) -> Self {
+    pub(crate) fn new(daemon: &Daemon, from: [u8; 4]) -> Self {
         // The standard library cannot say from which address it connects.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         let stream = runtime.block_on(async {
@@ -43,8 +43,12 @@ impl Client {
         Self(BufReader::new(stream))
     }
 
-    fn ping(&mut self, uuid: &str, headers: &str) -> Answered {
-        let request = format!("GET /ping/{uuid} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+    pub(crate) fn ping(&mut self, uuid: &str, headers: &str) -> Answered {
+        self.ask(&format!("GET /ping/{uuid} HTTP/1.1\r\nHost: x\r\n{headers}\r\n"))
+    }
+
+    /// Asks this, head and body.
+    pub(crate) fn ask(&mut self, request: &str) -> Answered {
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
         let mut head = Vec::new();
         loop {
@@ -124,10 +128,10 @@ fn a_flood_from_one_address_is_answered_429_and_every_ping_from_another_is_taken
     assert!((1..=secs as usize + 2).contains(&lines), "{lines} lines in {secs} s: {log}");
 }
 
-/// Opens so many connections, sends a ping over each and only then reads; gives how many were told 429, and how many were
+/// Opens so many connections, sends a request over each and only then reads; gives how many were told 429, and how many were
 /// hung up on.
-fn at_once(daemon: &Daemon, uuid: &str, count: usize) -> (usize, usize) {
-    let request = format!("GET /ping/{uuid} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+pub(crate) fn at_once(daemon: &Daemon, path: &str, count: usize) -> (usize, usize) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     let open: Vec<Connection> = (0..count)
         .map(|_| {
             let mut stream = daemon.connect();
@@ -161,7 +165,7 @@ fn who_waits_for_no_refusal_is_hung_up_on_others_are_not_and_neither_is_a_proxy(
     assert_eq!(quiet.ping(&flooded, "").status, 200);
     // It takes more than 128 within the 250 ms for which a refusal is held back.
     wait_until(LIMIT, "some are hung up on", || {
-        let (refused, hung_up) = at_once(&daemon, &flooded, 400);
+        let (refused, hung_up) = at_once(&daemon, &format!("/ping/{flooded}"), 400);
         assert!(refused >= 128, "{refused}: those that there is room for are told");
         hung_up > 0
     });
@@ -173,7 +177,7 @@ fn who_waits_for_no_refusal_is_hung_up_on_others_are_not_and_neither_is_a_proxy(
     let flooded = proxied.uuid("flooded");
     let mut proxy = Client::new(&proxied, [127, 0, 0, 1]);
     assert_eq!((proxy.ping(&flooded, "").status, proxy.ping(&flooded, "").status), (200, 200));
-    assert_eq!(at_once(&proxied, &flooded, 400), (400, 0));
+    assert_eq!(at_once(&proxied, &format!("/ping/{flooded}"), 400), (400, 0));
 }
 
 #[test]

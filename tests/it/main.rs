@@ -40,6 +40,7 @@ mod read_only;
 mod readme;
 mod receiver;
 mod reload;
+mod requests;
 mod restart;
 mod secrets;
 mod seed;

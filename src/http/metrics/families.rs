@@ -31,6 +31,8 @@ pub(super) struct Numbers {
     pub(super) config: ConfigNumbers,
     /// Pings that were one too many, by the limit.
     pub(super) refused: [(&'static str, u64); 3],
+    /// Other requests that were one too many.
+    pub(super) requests_refused: u64,
     /// Connections that are open.
     pub(super) connections: usize,
 }
@@ -123,6 +125,9 @@ impl Numbers {
         for (limit, refused) in self.refused {
             count(family.encode_family(&[("limit", limit)])?, refused)?;
         }
+        let help = "Requests but for pings that were answered 429, by the limit that they were above.";
+        let mut family = out.family("requests_refused", help, None, MetricType::Counter)?;
+        count(family.encode_family(&[("limit", "address")])?, self.requests_refused)?;
         out.one("http_connections", "Connections that are open.", self.connections as u64)
     }
 

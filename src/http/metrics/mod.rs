@@ -119,6 +119,7 @@ async fn gather<E: Engine>(door: &Door<E>, config: ConfigNumbers, limit: usize) 
         writable: door.engine.journal().borrow().error.is_none(),
         config,
         refused: door.fairness.refused(),
+        requests_refused: door.fairness.requests_refused(),
         connections: door.connections.load(Ordering::Relaxed),
     })
 }

@@ -1,7 +1,10 @@
-//! Fair limits on pings: who is refused, what they are answered, and whom it does not touch.
+//! Fair limits on pings and on all other requests: who is refused, what they are answered, and whom it does not touch.
 
 use super::*;
+use sha2::{Digest, Sha256};
+
 use crate::config::rate::parse_rate;
+use crate::config::{ApiKey, Role};
 use crate::http::fairness::HOLD;
 
 fn by_address(rate: &str) -> House {
@@ -14,6 +17,10 @@ fn by_heartbeat(rate: &str) -> House {
 
 fn path_of(slug: &str) -> String {
     format!("/ping/{}", uuid_of(slug))
+}
+
+fn of_requests(rate: &str) -> House {
+    House::with(1024, |settings| settings.request_rate_per_address = Some(parse_rate(rate).unwrap()))
 }
 
 async fn status(house: &House, path: &str) -> u16 {
@@ -259,4 +266,121 @@ async fn what_is_refused_is_counted_by_its_limit() {
         assert_eq!(status(&house, &stranger).await, expected);
     }
     assert_eq!(counts().await, ["1", "3"].map(|count| Some(count.to_owned())));
+}
+
+/// Method, path, headers, body, and what it is answered as long as there are not too many.
+type Asking = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str, u16);
+
+/// Whatever is no ping.
+const OTHERS: [Asking; 13] = [
+    ("GET", "/api/v1/heartbeats", &[("Authorization", "Bearer nobody-has-this-key")], "", 401),
+    ("GET", "/api/v1/heartbeats", &[("Authorization", "Bearer a-key-of-many-letters")], "", 200),
+    ("POST", "/api/v1/heartbeats", &[], r#"{"name":"x"}"#, 401),
+    ("GET", "/metrics", &[], "", 401),
+    ("GET", "/", &[("Accept", "text/html")], "", 200),
+    ("GET", "/login", &[], "", 200),
+    ("POST", "/login", &[("Content-Type", "application/x-www-form-urlencoded")], "key=wrong", 401),
+    ("GET", "/badge/nobody-has-this-one/status.svg", &[], "", 404),
+    ("GET", "/status/nobody-has-this-one", &[], "", 404),
+    ("GET", "/there/is/nothing", &[], "", 404),
+    ("CONNECT", "elsewhere.example:443", &[], "", 404),
+    ("PUT", "/ping/no-such-key/at-all", &[], "with a body", 405),
+    ("OPTIONS", "/ping/no-such-key/at-all", &[], "", 204),
+];
+
+#[tokio::test]
+async fn whatever_is_no_ping_is_answered_429_above_the_limit_of_its_address_and_pings_are_not() {
+    for (method, path, headers, body, without) in OTHERS {
+        let house = House::with(1024, |settings| {
+            settings.api_keys = vec![ApiKey {
+                name: "ops".to_owned(),
+                hash: Sha256::digest("a-key-of-many-letters").into(),
+                role: Role::Write,
+            }];
+            settings.request_rate_per_address = Some(parse_rate("2/m").unwrap());
+        });
+        let send = || house.send(method, path, headers, body);
+        for _ in 0..2 {
+            assert_eq!(send().await.status, without, "{method} {path}");
+        }
+        let answer = send().await;
+        assert_eq!((answer.status, answer.header("retry-after")), (429, Some("30")), "{method} {path}");
+        assert!(answer.body.contains("too many requests from this address, try again in 30 s"), "{answer:?}");
+        for _ in 0..5 {
+            assert_eq!(status(&house, &path_of("backup")).await, 200, "a ping beside {method} {path}");
+        }
+        house.desk.set_clock(NOON + 30_000);
+        assert_eq!(send().await.status, without, "{method} {path}");
+        assert_eq!(house.door.fairness.requests_refused(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_is_answered_in_the_shape_of_the_api_before_its_body_has_come() {
+    let house = of_requests("1/h");
+    assert_eq!(status(&house, "/api/v1/heartbeats").await, 200);
+    house.desk.refuse(Some(Refused::Stopped));
+    let mut stream = house.connect().await;
+    let head = "POST /api/v1/heartbeats HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                Content-Type: application/json\r\nContent-Length: 9000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    soon(stream.write_all(&vec![b'x'; 9_000_000])).await.unwrap();
+    let answer = read_all(&mut stream).await;
+    assert_eq!((answer.status, answer.code().as_str()), (429, "too_many_requests"));
+    assert_eq!(answer.header("retry-after"), Some("3600"));
+}
+
+#[tokio::test]
+async fn whether_it_is_ready_can_be_asked_beside_a_flood_of_other_requests_and_has_a_limit_of_its_own() {
+    let house = of_requests("2/h");
+    for expected in [404, 404, 429, 429] {
+        assert_eq!(status(&house, "/there/is/nothing").await, expected);
+    }
+    for (path, expected) in [("/healthz", 200), ("/readyz", 200), ("/readyz", 429), ("/healthz", 429)] {
+        assert_eq!(status(&house, path).await, expected, "{path}");
+    }
+    assert_eq!(status(&house, &path_of("backup")).await, 200);
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_each_client_has_a_limit_of_its_own_for_requests_too() {
+    let house = House::with(1024, |settings| {
+        settings.request_rate_per_address = Some(parse_rate("1/h").unwrap());
+        settings.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    });
+    for (from, expected) in [
+        ("198.51.100.1", 404),
+        ("198.51.100.1", 429),
+        ("198.51.100.2", 404),
+        ("2001:db8:1:2::1", 404),
+        ("2001:db8:1:2::ffff", 429),
+    ] {
+        let answer = house.send("GET", "/there/is/nothing", &[("X-Forwarded-For", from)], "").await;
+        assert_eq!(answer.status, expected, "{from}");
+    }
+}
+
+#[tokio::test]
+async fn the_limit_of_requests_begins_and_ends_with_a_reload_and_what_it_refuses_is_counted() {
+    let house = House::open();
+    let limit = |rate: Option<&str>| {
+        let rate = rate.map(|rate| parse_rate(rate).unwrap());
+        house.settings.send_modify(|settings| Arc::make_mut(settings).request_rate_per_address = rate);
+    };
+    let counted = async || {
+        let text = house.get("/metrics").await.body;
+        let series = "overdue_requests_refused_total{limit=\"address\"} ";
+        text.lines().find_map(|line| line.strip_prefix(series)).map(str::to_owned)
+    };
+    for _ in 0..50 {
+        assert_eq!(status(&house, "/api/v1/heartbeats").await, 200);
+    }
+    assert_eq!(counted().await.as_deref(), Some("0"), "there before anything is refused");
+    limit(Some("1/h"));
+    for expected in [200, 429, 429] {
+        assert_eq!(status(&house, "/api/v1/heartbeats").await, expected);
+    }
+    limit(None);
+    assert_eq!(status(&house, "/api/v1/heartbeats").await, 200);
+    assert_eq!(counted().await.as_deref(), Some("2"));
 }

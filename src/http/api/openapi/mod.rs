@@ -141,7 +141,7 @@ fn objects(value: &mut Value) -> impl Iterator<Item = &mut Value> {
 
 /// What every call can answer, and the one shape of all errors.
 fn errors(operation: &mut Value) {
-    const ALL: [(&str, &str); 5] = [
+    const ALL: [(&str, &str); 6] = [
         ("400", "A parameter or field is wrong; the error names it."),
         ("401", "An API key is needed, or the one that was sent is none."),
         (
@@ -149,6 +149,10 @@ fn errors(operation: &mut Value) {
             "The key may not do this; or the request came from another site; or, without keys, from elsewhere, through a proxy, or with a body that is not JSON.",
         ),
         ("405", "This address does not take this method."),
+        (
+            "429",
+            "More requests came from this address than server.request_rate_per_address lets through. With Retry-After.",
+        ),
         ("503", "Not now: the daemon is busy, stopping, or cannot write its journal. With Retry-After."),
     ];
     const WITH_BODY: [(&str, &str); 3] = [
@@ -170,7 +174,7 @@ fn errors(operation: &mut Value) {
         if status == "401" {
             response["headers"] = header("WWW-Authenticate", "That a key is sent as a bearer.");
         }
-        if status == "503" {
+        if ["429", "503"].contains(&status.as_str()) {
             response["headers"] = header("Retry-After", "After how many seconds to try again.");
         }
     }
