@@ -58,7 +58,7 @@ fn main() {
     let samples = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1_000_usize);
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let _daemon = daemon::start(
+    let daemon = daemon::start(
         folder.path(),
         port,
         &format!(
@@ -113,6 +113,8 @@ fn main() {
             "NOT GOOD: one took longer than 100 ms, and longer than without a flood"
         }
     );
+    // An exit would leave it running.
+    drop(daemon);
     if !good {
         std::process::exit(1);
     }
