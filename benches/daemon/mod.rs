@@ -19,6 +19,14 @@ impl Drop for Daemon {
     }
 }
 
+impl Daemon {
+    /// Its process.
+    #[allow(dead_code, reason = "only some benchmarks look at it")]
+    pub(crate) fn process(&self) -> u32 {
+        self.0.id()
+    }
+}
+
 /// Starts it in this folder with this config, and waits until it listens.
 pub(crate) fn start(folder: &Path, port: u16, config: &str) -> Daemon {
     let path = folder.join("config.toml");

@@ -10,13 +10,14 @@ use bytes::Bytes;
 use warp::Filter;
 
 use crate::client::free_port;
+use crate::driver::Server;
 
 /// The variable by which this program is told to be the reference.
 const WANTED: &str = "OVERDUE_BENCH_BARE";
 
 /// The running reference; it ends with the benchmark.
 pub(crate) struct Bare {
-    pub(crate) port: u16,
+    pub(crate) server: Server,
     process: Child,
 }
 
@@ -29,7 +30,7 @@ impl Bare {
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             thread::sleep(Duration::from_millis(5));
         }
-        Self { port, process }
+        Self { server: Server { port, process: process.id() }, process }
     }
 }
 

@@ -14,12 +14,32 @@ pub(crate) struct Driven {
     pub(crate) rate: f64,
     /// Of a hundred, the slowest but one.
     pub(crate) p99_ms: f64,
+    /// What the server spent on each, in microseconds of a core.
+    pub(crate) cpu_us: f64,
+}
+
+/// Whom to ask.
+#[derive(Clone, Copy)]
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    pub(crate) process: u32,
+}
+
+impl Server {
+    /// Seconds of a core that it has spent so far, with all its threads and in the kernel for them.
+    fn spent(self) -> f64 {
+        /// What the kernel counts in.
+        const TICKS: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process)).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / TICKS
+    }
 }
 
 /// Asks over so many connections for so long, each time another target; a body makes it a POST. Every answer must be
 /// 200.
 pub(crate) fn drive(
-    port: u16,
+    server: Server,
     connections: usize,
     targets: &[String],
     body: &[u8],
@@ -28,11 +48,13 @@ pub(crate) fn drive(
     let requests: Rc<[Vec<u8>]> = targets.iter().map(|target| request(target, body)).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut spent = Vec::new();
+    let before = server.spent();
     let began = Instant::now();
     LocalSet::new().block_on(&runtime, async {
         let asking: Vec<_> = (0..connections)
             .map(|first| {
-                let asking = Asking { port, requests: Rc::clone(&requests), first, step: connections };
+                let asking =
+                    Asking { port: server.port, requests: Rc::clone(&requests), first, step: connections };
                 tokio::task::spawn_local(asking.until(began + span))
             })
             .collect();
@@ -41,9 +63,10 @@ pub(crate) fn drive(
         }
     });
     let rate = spent.len() as f64 / began.elapsed().as_secs_f64();
+    let cpu_us = (server.spent() - before) * 1e6 / spent.len() as f64;
     spent.sort_unstable();
     let p99 = spent[(spent.len() * 99).div_ceil(100) - 1];
-    Driven { rate, p99_ms: f64::from(p99) / 1_000.0 }
+    Driven { rate, p99_ms: f64::from(p99) / 1_000.0, cpu_us }
 }
 
 fn request(target: &str, body: &[u8]) -> Vec<u8> {

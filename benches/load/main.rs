@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::bare::Bare;
 use crate::client::free_port;
 use crate::daemon::Daemon;
-use crate::driver::{Driven, drive};
+use crate::driver::{Driven, Server, drive};
 
 mod bare;
 #[path = "../client/mod.rs"]
@@ -41,10 +41,13 @@ fn main() {
     let only = std::env::args().skip(1).find(|argument| argument.chars().all(char::is_alphabetic));
     let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
 
-    println!("{TURNS} turns of {seconds} s each, client and server on the same cores; milliseconds");
     println!(
-        "{:<34} {:>9} {:>9} {:>6} {:>6}  {:<8} {:>7} {:>7}",
-        "", "pings/s", "bare/s", "ratio", "aim", "", "p99", "bare"
+        "{TURNS} turns of {seconds} s each, client and server on the same cores; milliseconds, and \
+         microseconds of a core that the server spends on each"
+    );
+    println!(
+        "{:<34} {:>9} {:>9} {:>6} {:>6}  {:<8} {:>7} {:>7} {:>7} {:>7}",
+        "", "pings/s", "bare/s", "ratio", "aim", "", "p99", "bare", "us/ping", "bare"
     );
     let bare = Bare::start();
     if wanted("fsync") {
@@ -73,8 +76,8 @@ fn main() {
         let few = Subject::start("fsync", FEW);
         let many = Subject::start("fsync", MANY);
         let row = turns(
-            || drive(many.port, 256, &many.targets, &[], span),
-            || drive(few.port, 256, &few.targets, &[], span),
+            || drive(many.server, 256, &many.targets, &[], span),
+            || drive(few.server, 256, &few.targets, &[], span),
         );
         row.print("1,000,000 heartbeats beside 10", 0.85);
     }
@@ -83,7 +86,7 @@ fn main() {
 /// A daemon with so many heartbeats.
 struct Subject {
     folder: TempDir,
-    port: u16,
+    server: Server,
     targets: Vec<String>,
     _daemon: Daemon,
 }
@@ -103,7 +106,8 @@ impl Subject {
         }
         let daemon = daemon::start(folder.path(), port, &config);
         let targets = (0..heartbeats).map(|beat| format!("/ping/{}", uuid(beat))).collect();
-        Self { folder, port, targets, _daemon: daemon }
+        let server = Server { port, process: daemon.process() };
+        Self { folder, server, targets, _daemon: daemon }
     }
 }
 
@@ -119,16 +123,16 @@ impl Row {
         let verdict = if self.ratio >= aim { "reached" } else { "MISSED" };
         let Self { ours, bare, ratio } = self;
         println!(
-            "{name:<34} {:>9.0} {:>9.0} {ratio:>6.2} {aim:>6.2}  {verdict:<8} {:>7.2} {:>7.2}",
-            ours.rate, bare.rate, ours.p99_ms, bare.p99_ms
+            "{name:<34} {:>9.0} {:>9.0} {ratio:>6.2} {aim:>6.2}  {verdict:<8} {:>7.2} {:>7.2} {:>7.1} {:>7.1}",
+            ours.rate, bare.rate, ours.p99_ms, bare.p99_ms, ours.cpu_us, bare.cpu_us
         );
     }
 }
 
 fn compare(bare: &Bare, subject: &Subject, connections: usize, body: &[u8], span: Duration) -> Row {
     turns(
-        || drive(subject.port, connections, &subject.targets, body, span),
-        || drive(bare.port, connections, &subject.targets, body, span),
+        || drive(subject.server, connections, &subject.targets, body, span),
+        || drive(bare.server, connections, &subject.targets, body, span),
     )
 }
 
