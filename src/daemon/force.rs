@@ -104,7 +104,7 @@ fn http_settings(
         server_key,
         status_pages: server.status_pages.iter().cloned().collect(),
         trusted_proxies: server.trusted_proxies.clone(),
-        body_limit: server.body_limit as usize,
+        body_limit: (server.body_limit as usize).into(),
         ping_rate_per_address: server.ping_rate_per_address,
         ping_rate_per_heartbeat: server.ping_rate_per_heartbeat,
         request_rate_per_address: server.request_rate_per_address,

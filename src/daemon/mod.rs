@@ -169,6 +169,8 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
         Err(error) => return Err(anyhow::Error::new(error).context("the engine did not start").into()),
     }
     let (stop, stopped) = oneshot::channel::<()>();
+    // Every heartbeat once more: what is in force is with the engine.
+    drop(config);
     let serving = tokio::spawn(http::serve(listeners, door, files.connections, async {
         stopped.await.ok();
     }));

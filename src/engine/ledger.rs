@@ -26,6 +26,8 @@ const HEAL_EVERY: Duration = Duration::from_secs(5);
 const TAIL_MAX: u64 = 64 * 1024 * 1024;
 /// Records that are held while the disk does not take them; beyond, another snapshot must heal.
 const HELD_MAX: usize = 200_000;
+/// Room that is made for the next batch at once, in records: as many as the last had, but not those of a reload.
+const ROOM_MAX: usize = 1_024;
 
 /// What may leave once its records are written.
 #[derive(Default)]
@@ -36,6 +38,15 @@ pub(super) struct Release {
 }
 
 impl Release {
+    /// With room for as much as another holds: the next batch is much like the last.
+    fn like(other: &Self) -> Self {
+        Self {
+            replies: Vec::with_capacity(other.replies.len().min(ROOM_MAX)),
+            effects: Vec::new(),
+            news: Vec::with_capacity(other.news.len().min(ROOM_MAX)),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.replies.is_empty() && self.effects.is_empty() && self.news.is_empty()
     }
@@ -125,44 +136,47 @@ impl Ledger {
         self.gathered_at
     }
 
-    /// Takes a decision, and the state that it led to. What may leave at once is given back.
+    /// Takes a decision, and the state that it led to; of the decision the room is left. What may leave at once is
+    /// given back.
     pub(super) fn gather(
         &mut self,
-        transition: Transition,
+        decided: &mut Transition,
         state: &State,
         answer: Option<Answer<Reply>>,
     ) -> Option<LetOut> {
-        let Transition { reply, records, effects } = transition;
+        let Transition { reply, records, effects } = decided;
+        let reply = std::mem::take(reply);
         let wrote = !records.is_empty();
         // What was done before and is not on the disk yet is no more durable when it is asked for again.
         let durable = !wrote && !reply.claims();
-        let mut news = Vec::new();
+        let good = matches!(self.condition, Condition::Good);
+        let waits = good && (wrote || !self.pending.is_empty() || !self.under_way.is_empty());
+        let mut at_once = Release::default();
+        let release = if waits { &mut self.release } else { &mut at_once };
+        release.replies.extend(answer.map(|answer| (answer, reply)));
+        release.effects.append(effects);
         if wrote {
             for (record, n) in records.iter().zip(1..) {
-                News::tell(self.last.plus(n), record, state, &mut news);
+                News::tell(self.last.plus(n), record, state, &mut release.news);
             }
             self.last = self.last.plus(records.len() as u64);
             self.gathered_at = Instant::now();
             self.changed |= records.iter().any(|record| !matches!(record, Record::Alive { .. }));
             // A failed journal takes none of them; the snapshot that heals it holds them all.
-            if !matches!(self.condition, Condition::Failed { .. }) {
-                self.pending.extend(records);
+            if matches!(self.condition, Condition::Failed { .. }) {
+                records.clear();
+            } else {
+                self.pending.append(records);
             }
         }
-        let replies = answer.map(|answer| (answer, reply)).into_iter().collect();
-        let release = Release { replies, effects, news };
-        if matches!(self.condition, Condition::Good) {
-            if wrote || !self.pending.is_empty() || !self.under_way.is_empty() {
-                self.release.append(release);
-                return None;
-            }
-            return Some(LetOut { release, durable: true });
+        if waits {
+            return None;
         }
-        if self.pending.len() > HELD_MAX {
+        if !good && self.pending.len() > HELD_MAX {
             self.pending.clear();
             self.condition = Condition::Failed { heal_at: Instant::now() };
         }
-        Some(LetOut { release, durable })
+        Some(LetOut { release: at_once, durable: durable || good })
     }
 
     /// Sends the gathered batch on its way, unless one is under way: then it gathers on.
@@ -179,9 +193,11 @@ impl Ledger {
     }
 
     fn send(&mut self) {
-        let records = std::mem::take(&mut self.pending);
+        let room = Vec::with_capacity(self.pending.len().min(ROOM_MAX));
+        let records = std::mem::replace(&mut self.pending, room);
         let after = Seq(self.last.0 - records.len() as u64);
-        self.under_way.push_back((std::mem::take(&mut self.release), Instant::now()));
+        let next = Release::like(&self.release);
+        self.under_way.push_back((std::mem::replace(&mut self.release, next), Instant::now()));
         self.order(Job::Append { after, records });
     }
 

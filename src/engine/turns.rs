@@ -17,9 +17,9 @@ use crate::engine::handle::{Answer, Letter, Reloaded};
 use crate::engine::ledger::{Ledger, LetOut};
 use crate::engine::measures::Measures;
 use crate::engine::writer::Done;
-use crate::machine::Machine;
 use crate::machine::effect::{Effect, Tale};
 use crate::machine::event::{Event, Reply};
+use crate::machine::{Machine, Transition};
 use crate::model::time::Timestamp;
 
 /// How long the end waits for the disk.
@@ -27,6 +27,8 @@ const END_WITHIN: Duration = Duration::from_secs(15);
 
 pub(super) struct Engine<O> {
     machine: Machine,
+    /// Empty between two decisions, of which it has the room.
+    decided: Transition,
     ledger: Ledger,
     feed: Feed,
     outside: O,
@@ -87,6 +89,7 @@ impl<O: Outside> Engine<O> {
         let (reloads, reloaded, stopping) = (Vec::new(), VecDeque::new(), None);
         Self {
             machine,
+            decided: Transition::default(),
             ledger,
             feed,
             outside,
@@ -233,12 +236,16 @@ impl<O: Outside> Engine<O> {
     }
 
     fn handle(&mut self, event: Event, now: Timestamp, answer: Option<Answer<Reply>>) {
-        let transition = self.machine.handle(event, now);
-        if transition.effects.iter().any(|effect| matches!(effect, Effect::Tell(Tale::Reloaded { .. }))) {
+        // Taken out for the time, and put back for its room.
+        let mut decided = std::mem::take(&mut self.decided);
+        self.machine.decide(event, now, &mut decided);
+        if decided.effects.iter().any(|effect| matches!(effect, Effect::Tell(Tale::Reloaded { .. }))) {
             self.reloaded.push_back(std::mem::take(&mut self.reloads));
         }
-        self.measures.count(&transition.records, self.machine.state());
-        if let Some(out) = self.ledger.gather(transition, self.machine.state(), answer) {
+        self.measures.count(&decided.records, self.machine.state());
+        let out = self.ledger.gather(&mut decided, self.machine.state(), answer);
+        self.decided = decided;
+        if let Some(out) = out {
             self.let_out(out);
         }
     }

@@ -1,12 +1,14 @@
 //! Reads the bodies of requests: a ping's by its tail, of any size, in bounded memory; an API call's
 //! whole, up to a limit. It knows streams of bytes and a time limit, and nothing of what they mean.
 
+use std::convert::Infallible;
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
-use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::model::ping::Body;
@@ -21,6 +23,31 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(crate) fn announced(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING)
         || headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
+}
+
+/// Whether one of these two headers does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Announces(pub bool);
+
+impl FromStr for Announces {
+    type Err = Infallible;
+
+    fn from_str(header: &str) -> Result<Self, Infallible> {
+        Ok(Self(header != "0"))
+    }
+}
+
+/// How many bytes of a ping's body are kept, and the same as each answer to a ping says it.
+#[derive(Debug, Clone)]
+pub struct BodyLimit {
+    pub(crate) bytes: usize,
+    pub(crate) header: HeaderValue,
+}
+
+impl From<usize> for BodyLimit {
+    fn from(bytes: usize) -> Self {
+        Self { bytes, header: HeaderValue::from(bytes) }
+    }
 }
 
 /// How a read ended.

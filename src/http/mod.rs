@@ -5,8 +5,9 @@
 mod api;
 mod auth;
 mod badge;
-mod body;
+pub mod body;
 mod crowd;
+mod entrance;
 mod fairness;
 mod form;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod streams;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -44,12 +46,17 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
 
 use crate::config::ApiKey;
 use crate::config::rate::Rate;
 use crate::http::badge::{Lately, Shown};
+use crate::http::body::BodyLimit;
+use crate::http::entrance::Entrance;
 use crate::http::fairness::Fairness;
 use crate::http::knocks::Knocks;
+use crate::http::listen::Peer;
 use crate::http::seam::Engine;
 use crate::http::serve::Listener;
 use crate::http::streams::Streams;
@@ -70,8 +77,8 @@ pub struct HttpSettings {
     pub status_pages: BTreeSet<String>,
     /// From these addresses `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// Bytes of a ping's body that are kept.
-    pub body_limit: usize,
+    /// How much of a ping's body is kept.
+    pub body_limit: BodyLimit,
     /// How often one address may ping.
     pub ping_rate_per_address: Option<Rate>,
     /// How often one heartbeat may be pinged.
@@ -207,7 +214,8 @@ pub async fn serve<E: Engine>(
         door.streams.end();
     };
     let crowd = &door.fairness.crowd;
-    let routes = warp::service(routes(&door));
+    let others = others(&door);
+    let routes = |peer| Entrance::new(peer, warp::service(routes(&door, peer, others.clone())));
     serve::run(listeners, routes, max_connections, &door.connections, crowd, stop).await;
     if timeout(serve::STOP_LIMIT, door.pending.closed()).await.is_err() {
         tracing::warn!("pings still waited for the engine when the daemon stopped; they were not answered");
@@ -217,7 +225,14 @@ pub async fn serve<E: Engine>(
 /// Pings come first: they are most of all requests. All others pass the gate.
 fn routes<E: Engine>(
     door: &Arc<Door<E>>,
-) -> impl Filter<Extract = (warp::reply::Response,), Error = std::convert::Infallible> + Clone + use<E> {
+    peer: Peer,
+    others: BoxedFilter<(Response,)>,
+) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + use<E> {
+    ping::routes(Arc::clone(door), peer).or(others).unify().recover(rejection::recover).unify()
+}
+
+/// All but pings.
+fn others<E: Engine>(door: &Arc<Door<E>>) -> BoxedFilter<(Response,)> {
     // Boxed: else each of them would be compiled into all those around it, which is more than the page weighs.
     let others = [
         api::routes(Arc::clone(door)).boxed(),
@@ -228,13 +243,8 @@ fn routes<E: Engine>(
         page::routes(Arc::clone(door)).boxed(),
     ];
     let others = others.into_iter().reduce(|one, other| one.or(other).unify().boxed());
-    ping::routes(Arc::clone(door))
-        .or(gate::routes(Arc::clone(door)).boxed())
-        .unify()
-        .or(others.expect("there are routes beside pings"))
-        .unify()
-        .recover(rejection::recover)
-        .unify()
+    let others = others.expect("there are routes beside pings");
+    gate::routes(Arc::clone(door)).boxed().or(others).unify().boxed()
 }
 
 #[cfg(test)]
@@ -246,7 +256,7 @@ impl HttpSettings {
             server_key: [7; 32],
             status_pages: BTreeSet::new(),
             trusted_proxies: Vec::new(),
-            body_limit: 10_000,
+            body_limit: 10_000.into(),
             ping_rate_per_address: None,
             ping_rate_per_heartbeat: None,
             request_rate_per_address: None,

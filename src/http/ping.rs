@@ -8,9 +8,10 @@ use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
+    TRANSFER_ENCODING,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
@@ -22,7 +23,8 @@ use warp::{Filter, Rejection};
 
 use crate::engine::clock::{Frame, Stamp};
 use crate::engine::handle::Refused;
-use crate::http::body::{End, TIME_LIMIT, Tail, announced, linger, read_tail};
+use crate::http::body::{Announces, BodyLimit, End, TIME_LIMIT, Tail, linger, read_tail};
+use crate::http::entrance::Unusual;
 use crate::http::fairness::{Asked, Excess, Fairness, Limit, Share};
 use crate::http::gate::names_many_hosts;
 use crate::http::listen::Peer;
@@ -35,6 +37,9 @@ use crate::machine::event::Reply;
 use crate::model::id::parse_uuid;
 use crate::model::ping::{Method, Ping, Target};
 use crate::model::time::Timestamp;
+
+/// How much of a body is kept; made once, since it is in every answer.
+static PING_BODY_LIMIT: HeaderName = HeaderName::from_static("ping-body-limit");
 
 /// What pings may come by.
 const METHODS: &str = "GET, HEAD, POST, OPTIONS";
@@ -56,6 +61,7 @@ enum Answer {
 /// Every URL where pings live; anything else is left to the routes that follow.
 pub(crate) fn routes<E: Engine>(
     door: Arc<Door<E>>,
+    peer: Peer,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
     warp::path::full()
         .and_then(|path: FullPath| async move {
@@ -66,13 +72,16 @@ pub(crate) fn routes<E: Engine>(
         })
         .and(warp::method())
         .and(warp::query::<Vec<(String, String)>>())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::optional::<Peer>())
+        .and(warp::header::optional::<Announces>(CONTENT_LENGTH.as_str()))
+        .and(warp::header::optional::<Announces>(TRANSFER_ENCODING.as_str()))
+        .and(warp::ext::optional::<Unusual>())
         .and(warp::body::stream())
-        .and_then(move |path, method, query, headers, peer, stream| {
+        .and_then(move |path, method, query, length, encoding, unusual: Option<Unusual>, stream| {
             let door = Arc::clone(&door);
             async move {
-                let request = Request { method, query, headers, peer };
+                let body = [length, encoding].contains(&Some(Announces(true)));
+                let headers = unusual.map(|Unusual(headers)| headers).unwrap_or_default();
+                let request = Request { method, query, body, headers, peer: Some(peer) };
                 Ok::<_, Rejection>(respond(door, path, request, stream).await)
             }
         })
@@ -82,6 +91,9 @@ pub(crate) fn routes<E: Engine>(
 struct Request {
     method: http::Method,
     query: Vec<(String, String)>,
+    /// Whether one follows.
+    body: bool,
+    /// Only those of an unusual one.
     headers: HeaderMap,
     peer: Option<Peer>,
 }
@@ -99,18 +111,20 @@ where
         Path::NoSuch { json } => *json,
         Path::Elsewhere => false,
     };
-    let body = announced(&request.headers);
+    let body = request.body;
     let answer = match admit(&door, &settings, path, &request).await {
         Err(answer @ (Answer::TooMany(_) | Answer::ManyHosts)) if body => {
             linger(Box::pin(stream));
             answer
         }
         Err(answer) => answer,
-        Ok(admitted) if body => take_with_body(door, admitted, settings.body_limit, stream).await,
+        Ok(admitted) if body => {
+            Box::pin(take_with_body(door, admitted, settings.body_limit.bytes, stream)).await
+        }
         Ok(admitted) => take(&door, admitted).await,
     };
     let excess = if let Answer::TooMany(excess) = answer { Some(excess) } else { None };
-    let mut response = answer.into_response(json, settings.body_limit);
+    let mut response = answer.into_response(json, &settings.body_limit);
     if let Some(excess) = excess {
         response.extensions_mut().insert(excess.held(request.peer, &settings));
     }
@@ -286,12 +300,12 @@ where
 }
 
 impl Answer {
-    fn into_response(self, json: bool, body_limit: usize) -> Response {
+    fn into_response(self, json: bool, body_limit: &BodyLimit) -> Response {
         let mut response = if json { self.json() } else { self.text() };
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert("ping-body-limit", HeaderValue::from(body_limit));
+        headers.insert(&PING_BODY_LIMIT, body_limit.header.clone());
         match self {
             Self::NoSuchMethod => {
                 headers.insert(ALLOW, HeaderValue::from_static(METHODS));

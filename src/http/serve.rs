@@ -25,7 +25,7 @@ use warp::reply::Response;
 use crate::http::crowd::Crowd;
 use crate::http::fairness::{HOLD, Held};
 use crate::http::limit::owner;
-use crate::http::listen::{AbsoluteForm, Stream};
+use crate::http::listen::Stream;
 pub use crate::http::listen::{ListenError, Listener, Listening, Peer};
 use crate::http::patience::Patient;
 use crate::http::seats::{Seat, Seats};
@@ -62,7 +62,7 @@ impl<S> Routes for S where
 /// connections there are.
 pub(crate) async fn run<S: Routes>(
     listeners: Vec<Listener>,
-    routes: S,
+    routes: impl Fn(Peer) -> S,
     max_connections: usize,
     open: &AtomicUsize,
     crowd: &Arc<Crowd>,
@@ -109,8 +109,7 @@ pub(crate) async fn run<S: Routes>(
             http: http.clone(),
             seat: Arc::new(seat),
             crowd: Arc::clone(crowd),
-            peer,
-            routes: routes.clone(),
+            routes: routes(peer),
         };
         match stream {
             Stream::Tcp(stream) => {
@@ -179,7 +178,6 @@ struct Connection<S> {
     http: http1::Builder,
     seat: Arc<Seat>,
     crowd: Arc<Crowd>,
-    peer: Peer,
     routes: S,
 }
 
@@ -188,17 +186,13 @@ impl<S: Routes> Connection<S> {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { http, seat, crowd, peer, routes } = self;
+        let Self { http, seat, crowd, routes } = self;
         let answered = Arc::clone(&seat);
         let endless = Arc::new(AtomicBool::new(false));
         let begun = Arc::clone(&endless);
         let service = service_fn(move |mut request: Request<Incoming>| {
             let (seat, begun, crowd) = (Arc::clone(&answered), Arc::clone(&begun), Arc::clone(&crowd));
             seat.begin();
-            request.extensions_mut().insert(peer);
-            if let Some(host) = request.uri().authority().cloned() {
-                request.extensions_mut().insert(AbsoluteForm(host));
-            }
             let mut routes = routes.clone();
             // `CONNECT host:port` has no path, and warp's path filters panic without one. There is nothing at this one either.
             if request.uri().path_and_query().is_none() {

@@ -161,57 +161,62 @@ impl Machine {
     /// Decides what an event means, and makes it true.
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Transition {
         let mut out = Transition::default();
+        self.decide(event, now, &mut out);
+        out
+    }
+
+    /// The same into an empty transition, whose room can be used again.
+    pub fn decide(&mut self, event: Event, now: Timestamp, out: &mut Transition) {
         out.reply = match event {
-            Event::Began { life, version, boot } => self.began(life, version, boot, now, &mut out),
+            Event::Began { life, version, boot } => self.began(life, version, boot, now, out),
             Event::Hearing => {
                 self.hearing = true;
                 if let Some(from) = self.deaf_since.take() {
-                    self.was_deaf(from, now, &mut out);
+                    self.was_deaf(from, now, out);
                 }
                 if self.state.core.deaf {
-                    self.commit(Record::Alive { at: now }, &mut out);
+                    self.commit(Record::Alive { at: now }, out);
                 }
                 Reply::Done
             }
             Event::Heard { ticket, target, at } => self.heard(ticket, &target, at),
             Event::Unheard { ticket } => self.unheard(ticket),
-            Event::Ping(ping) => self.ping(&ping, now, &mut out),
-            Event::Reloaded(reload) => self.reloaded(*reload, now, &mut out),
-            Event::Request(request) => self.request(*request, now, &mut out),
-            Event::Attempted { number, attempt } => self.attempted(number, attempt, now, &mut out),
+            Event::Ping(ping) => self.ping(&ping, now, out),
+            Event::Reloaded(reload) => self.reloaded(*reload, now, out),
+            Event::Request(request) => self.request(*request, now, out),
+            Event::Attempted { number, attempt } => self.attempted(number, attempt, now, out),
             Event::Blind(window) => {
                 // Deaf as it is, the window that ends with its first ear covers this one.
                 if self.hearing {
-                    self.commit(Record::Blind { at: now, window }, &mut out);
+                    self.commit(Record::Blind { at: now, window }, out);
                 }
                 Reply::Done
             }
             Event::Stepped(by) => {
-                self.stepped(by, now, &mut out);
-                self.go_on_with_step(now, &mut out);
+                self.stepped(by, now, out);
+                self.go_on_with_step(now, out);
                 Reply::Done
             }
             Event::Tick => {
-                self.go_on_with_step(now, &mut out);
-                self.go_on_with_reload(now, &mut out);
-                self.pass_deadlines(now, &mut out);
+                self.go_on_with_step(now, out);
+                self.go_on_with_reload(now, out);
+                self.pass_deadlines(now, out);
                 Reply::Done
             }
             Event::Alive => {
                 // The mark says since when it is blind, should it die now: deaf, it says nothing.
                 if self.hearing {
-                    self.commit(Record::Alive { at: now }, &mut out);
+                    self.commit(Record::Alive { at: now }, out);
                 }
                 Reply::Done
             }
             Event::Stopping => {
                 self.hearing = false;
-                self.commit(Record::Stopped { at: now }, &mut out);
+                self.commit(Record::Stopped { at: now }, out);
                 Reply::Done
             }
         };
-        self.dispatch(now, &mut out);
-        out
+        self.dispatch(now, out);
     }
 
     /// Whether a config is still being worked off.

@@ -4,13 +4,13 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The name of a heartbeat in its URL: `^[a-z0-9][a-z0-9_-]{0,99}$`, and not readable as a UUID.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
 #[schema(value_type = String, pattern = "^[a-z0-9][a-z0-9_-]{0,99}$", example = "backup-postgresql")]
 pub struct Slug(Arc<str>);
 
@@ -65,6 +65,12 @@ impl TryFrom<String> for Slug {
 impl From<Slug> for String {
     fn from(slug: Slug) -> Self {
         slug.0.as_ref().into()
+    }
+}
+
+impl Serialize for Slug {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -17,6 +17,9 @@ use crate::store::{AppendError, Appended, Durability, Journal};
 /// Where a segment is put together before it gets its name.
 pub(super) const TEMPORARY: &str = "journal.tmp";
 
+/// Bytes that are kept for the next batch: a reload of a hundred thousand heartbeats needs many more, but seldom.
+const BATCH_ROOM: usize = 256 * 1024;
+
 /// A journal in a folder.
 #[derive(Debug)]
 pub struct SegmentJournal<F: Folder> {
@@ -70,6 +73,7 @@ impl<F: Folder> SegmentJournal<F> {
 
     fn try_append(&mut self, file: &mut F::Writer, records: &[Record]) -> io::Result<Option<Duration>> {
         self.batch.clear();
+        self.batch.shrink_to(BATCH_ROOM);
         let end = self.last.plus(records.len() as u64);
         for (n, record) in (1..).zip(records) {
             codec::encode(&mut self.batch, self.last.plus(n), self.synced, end, record)?;

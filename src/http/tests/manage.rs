@@ -440,7 +440,7 @@ async fn a_page_of_long_texts_is_cut_by_its_bytes_and_goes_on() {
 
 #[tokio::test]
 async fn a_page_of_long_bodies_is_cut_by_its_bytes_and_goes_on() {
-    let house = House::with(1024, |settings| settings.body_limit = 400_000);
+    let house = House::with(1024, |settings| settings.body_limit = 400_000.into());
     house.sync().await;
     let uuid = uuid_of("sync");
     for _ in 0..6 {

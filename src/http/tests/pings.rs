@@ -58,7 +58,7 @@ async fn every_url_form_is_a_ping() {
 
 #[tokio::test]
 async fn every_answer_carries_the_headers_of_the_contract() {
-    let house = House::with(1024, |settings| settings.body_limit = 1234);
+    let house = House::with(1024, |settings| settings.body_limit = 1234.into());
     let uuid = uuid_of("backup");
     for path in [
         format!("/ping/{uuid}"),
@@ -150,7 +150,7 @@ async fn a_ping_that_cannot_be_kept_is_answered_503_with_retry_after() {
 
 #[tokio::test]
 async fn a_body_is_kept_by_its_tail_whatever_its_type() {
-    let house = House::with(1024, |settings| settings.body_limit = 10);
+    let house = House::with(1024, |settings| settings.body_limit = 10.into());
     let path = format!("/api/v1/ping/{}", uuid_of("backup"));
     let answer = house.send("POST", &path, &[("Content-Type", "image/png")], "the error is at the end").await;
     assert_eq!(answer.status, 200);
