@@ -265,6 +265,12 @@ impl Daemon {
         Self::start_as(home, &mut home.command(&["serve", "--config", "config.toml"]))
     }
 
+    /// In this home; it has only just been executed.
+    pub(crate) fn begin_in(home: &Home) -> Self {
+        let mut command = home.command(&["serve", "--config", "config.toml"]);
+        Self { home: home.clone(), process: Process::spawn(&mut command) }
+    }
+
     /// By a command of one's own, with a variable more perhaps; ready to be pinged.
     pub(crate) fn start_as(home: &Home, command: &mut Command) -> Self {
         Self::start_when(home, command, |status| status == 200)
@@ -317,6 +323,13 @@ impl Daemon {
     /// Ends it without a warning, as a power cut would.
     pub(crate) fn kill_9(mut self) {
         self.process.kill();
+    }
+
+    /// The same, and gives back what it said until then.
+    pub(crate) fn kill_9_and_tell(mut self) -> Ended {
+        self.process.kill();
+        let (stdout, stderr) = self.process.outputs();
+        Ended { code: -1, stdout, stderr }
     }
 
     /// The memory that it holds, in KiB.
