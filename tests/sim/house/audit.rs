@@ -5,6 +5,7 @@ use overdue::machine::record::{Alerted, IncidentOpened, Next, Pinged, Record};
 use overdue::model::channel::ChannelName;
 use overdue::model::incident::{Alert, Cause, Reason};
 use overdue::model::ping::PingKind;
+use overdue::model::settings::Settings;
 
 use crate::house::duty::{Duty, Every, MINUTE, SECOND, retry_for};
 use crate::house::post::CHANNELS;
@@ -65,6 +66,7 @@ impl Witness {
                     self.mail.given_up(*number, seq);
                     self.audit_given_up(*number, now);
                 }
+                Record::Forgotten { slug, .. } => self.audit_forgotten(slug.as_str(), now),
                 Record::Retried { number, .. } => self.mail.revived(*number, seq, now),
                 _ => {}
             }
@@ -175,6 +177,22 @@ impl Witness {
         } else {
             assert!(told.iter().copied().eq(&known.channels), "only {told:?} are told of {known:?}");
         }
+    }
+
+    /// What left the config is kept for its time, as far as a daemon can know that; then nothing is left of it.
+    fn audit_forgotten(&mut self, slug: &str, now: Ms) {
+        let job = self.job_of(slug);
+        let (left, duty) = *self.declared[job].last().expect("it was declared");
+        let kept = now - left + self.guessed_since(left);
+        let keep = Settings::default().keep_removed.as_millis();
+        assert!(
+            duty.is_none() && kept + BUSY_DISK >= keep,
+            "job {job} is forgotten after {kept} ms: {duty:?}"
+        );
+        for sent in self.pings.iter_mut().filter(|sent| sent.job == job) {
+            (sent.seq, sent.answered) = (None, false);
+        }
+        self.seen.saw("heartbeats forgotten");
     }
 
     /// Who is told is who the config names, where it is known which one is in force.
