@@ -99,8 +99,8 @@ impl Deaths {
         ledger.wait_for_pings(5);
         home.configure(config);
         daemon.signal(Signal::HUP);
-        // It reads the same text, and has no state to recover.
-        let moment = self.moment(self.starts_in);
+        // It reads the same text, and has no state to recover: that takes a part of a start.
+        let moment = self.moment(self.starts_in / 3);
         thread::sleep(moment);
         let told = self.count_kill(daemon, home);
         self.within_a_reload += usize::from(told.matches(IN_FORCE).count() == 1);
