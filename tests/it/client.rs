@@ -135,7 +135,7 @@ impl Daemon {
         let answer = try_request(self.home.port, method, path, headers, body)?;
         let whose = format!("the answer to {method} {path}");
         self.home.secrets.look(&whose, format!("{:?}", answer.headers).as_bytes());
-        self.home.secrets.look(&whose, &answer.body);
+        self.home.secrets.look_in_answer(&whose, headers, &answer.body);
         Some(answer)
     }
 

@@ -1,5 +1,5 @@
-/* Between the program and the system: writes ("write") or fsyncs ("fsync") of the journal fail with EIO, or whatever
-   would change something in the state folder fails with EROFS ("read-only"), as long as the file that $FAULT names
+/* Between the program and the system: writes ("write") or fsyncs ("fsync") of the journal and the snapshots, or fsyncs of
+   the state folder itself ("fsync-folder"), fail with EIO, or whatever would change something in the state folder fails with EROFS ("read-only"), as long as the file that $FAULT names
    holds that word. A kernel makes a file system read-only under its users when the disk fails; nobody else can while
    a file on it is open for writing. */
 #define _GNU_SOURCE
@@ -28,6 +28,11 @@ static int of_the_state(const char *path) {
     return strstr(path, "/journal") != NULL || strstr(path, "/snapshot") != NULL;
 }
 
+static int is_the_folder(const char *path) {
+    size_t length = strlen(path);
+    return length > 6 && strcmp(path + length - 6, "/state") == 0;
+}
+
 static int fails(int fd, const char *what) {
     char link[64], path[4096];
     if (!told(what)) return 0;
@@ -35,7 +40,7 @@ static int fails(int fd, const char *what) {
     ssize_t length = readlink(link, path, sizeof path - 1);
     if (length < 0) return 0;
     path[length] = 0;
-    return of_the_state(path);
+    return strcmp(what, "fsync-folder") == 0 ? is_the_folder(path) : of_the_state(path);
 }
 
 static int read_only(const char *path) {
@@ -87,7 +92,7 @@ int fdatasync(int fd) {
 }
 
 int fsync(int fd) {
-    if (fails(fd, "fsync")) {
+    if (fails(fd, "fsync") || fails(fd, "fsync-folder")) {
         errno = EIO;
         return -1;
     }

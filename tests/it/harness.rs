@@ -1,13 +1,14 @@
 //! A home for a daemon (a folder, a port, a config), the daemon itself, and programs run to their end. Knows
 //! processes and files; what is asked over HTTP is in `client`, who receives alerts in `receiver`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,9 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
+/// The secrets of every home, by its port.
+static HOMES: Mutex<BTreeMap<u16, Weak<Secrets>>> = Mutex::new(BTreeMap::new());
+
 /// A folder with a config and a port for its daemon. It goes with the last of its clones.
 #[derive(Clone)]
 pub(crate) struct Home {
@@ -64,6 +68,9 @@ impl Home {
     pub(crate) fn new(config: &str) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let home = Self { folder, port: free_port(), secrets: Arc::default() };
+        let mut homes = HOMES.lock().unwrap_or_else(PoisonError::into_inner);
+        homes.insert(home.port, Arc::downgrade(&home.secrets));
+        drop(homes);
         home.configure(config);
         home
     }
@@ -118,7 +125,19 @@ impl Home {
 
     /// The program with these arguments, run to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        run(&mut self.command(arguments), LIMIT)
+        let ended = run(&mut self.command(arguments), LIMIT);
+        let whose = format!("overdue {}", arguments.join(" "));
+        self.secrets.look(&whose, format!("{}{}", ended.stdout, ended.stderr).as_bytes());
+        ended
+    }
+
+    /// What a program is given in its environment and in this folder is known from now on.
+    fn note_given(&self, command: &Command) {
+        let variable = |name: &str| {
+            let given = command.get_envs().find(|(given, _)| *given == name);
+            given.and_then(|(_, value)| Some(value?.to_str()?.to_owned()))
+        };
+        self.secrets.note_given(self.folder.path(), variable);
     }
 
     /// A daemon that is expected to end by itself.
@@ -160,7 +179,19 @@ pub(crate) fn curl(arguments: &[&str]) -> Ended {
     let mut curl = command("curl", &["-sS", "-m", "60"]);
     // Never through a proxy: everything here is on this machine.
     curl.args(["--noproxy", "*"]).args(arguments);
-    run(&mut curl, Duration::from_secs(70))
+    let ended = run(&mut curl, Duration::from_secs(70));
+    let told = format!("{}{}", ended.stdout, ended.stderr);
+    for home in homes_in(arguments) {
+        home.look(&format!("the answer to curl {}", arguments.join(" ")), told.as_bytes());
+    }
+    ended
+}
+
+/// The secrets of the homes whose ports stand in these arguments.
+fn homes_in(arguments: &[&str]) -> Vec<Arc<Secrets>> {
+    let homes = HOMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let asked = |port: &u16| arguments.iter().any(|argument| argument.contains(&format!(":{port}")));
+    homes.iter().filter(|(port, _)| asked(port)).filter_map(|(_, secrets)| secrets.upgrade()).collect()
 }
 
 /// A process that is killed when it is dropped, and what it says meanwhile.
@@ -265,6 +296,12 @@ impl Daemon {
         Self::start_as(home, &mut home.command(&["serve", "--config", "config.toml"]))
     }
 
+    /// In this home; it has only just been executed.
+    pub(crate) fn begin_in(home: &Home) -> Self {
+        let mut command = home.command(&["serve", "--config", "config.toml"]);
+        Self { home: home.clone(), process: Process::spawn(&mut command) }
+    }
+
     /// By a command of one's own, with a variable more perhaps; ready to be pinged.
     pub(crate) fn start_as(home: &Home, command: &mut Command) -> Self {
         Self::start_when(home, command, |status| status == 200)
@@ -272,6 +309,7 @@ impl Daemon {
 
     /// By a command of one's own, as soon as `/readyz` answers so.
     pub(crate) fn start_when(home: &Home, command: &mut Command, ready: impl Fn(u16) -> bool) -> Self {
+        home.note_given(command);
         let mut daemon = Self { home: home.clone(), process: Process::spawn(command) };
         wait_until(LIMIT, "the daemon is ready", || {
             if let Some(code) = daemon.process.ended() {
@@ -319,6 +357,13 @@ impl Daemon {
         self.process.kill();
     }
 
+    /// The same, and gives back what it said until then.
+    pub(crate) fn kill_9_and_tell(mut self) -> Ended {
+        self.process.kill();
+        let (stdout, stderr) = self.process.outputs();
+        Ended { code: -1, stdout, stderr }
+    }
+
     /// The memory that it holds, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status =
@@ -334,6 +379,8 @@ impl Drop for Daemon {
         // Of one that failed already the first failure counts.
         if !thread::panicking() {
             let (stdout, stderr) = self.process.outputs();
+            // Files of secrets may have changed since.
+            self.home.secrets.note_given(self.home.folder.path(), |_| None);
             self.home.secrets.look_in_log(&format!("{stdout}{stderr}"));
             self.home.secrets.look_in_folder(&self.home.state());
         }

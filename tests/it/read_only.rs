@@ -46,6 +46,7 @@ fn on_a_disk_that_becomes_read_only_pings_count_alerts_go_out_and_it_heals_by_it
     let total = 2 + 1 + ping_until_taken(&daemon, &uuid);
     receiver.wait_for_alert("incident.resolved", "db");
     assert_eq!(receiver.received().len(), 2, "each alert once");
+    println!("a disk that becomes read-only under {total} pings, 2 alerts: 0 lost");
     daemon.kill_9();
     assert_eq!(Daemon::start_in(&home).heartbeat("db")["pings_total"], json!(total));
 }

@@ -128,6 +128,7 @@ impl House {
         let reload = living.handle.reload(self.config.reload(), self.snapshot_interval);
         if let Some(reloaded) = living.process.while_alive(reload).await {
             reloaded.expect("a reload is never refused");
+            self.is_in_force();
             self.told.saw("reloads");
         }
     }
@@ -159,8 +160,12 @@ impl House {
             // One for ever changes nothing now: this one ends by itself.
             self.ends_by_itself.insert(job);
         }
+        let now = self.real();
+        self.told.lock().silences.presses(job, false, now);
         let answer = self.want(living, request).await;
         if matches!(answer, Some(Ok(Reply::Changed(_)))) {
+            let now = self.real();
+            self.told.lock().silences.presses(job, !pauses, now);
             if !pauses {
                 self.ends_by_itself.remove(&job);
             }
@@ -200,6 +205,8 @@ impl House {
             self.clock.sleeps(lasts);
         }
         tokio::time::advance(Duration::from_millis(lasts as u64)).await;
+        // How long it lasted, a daemon knows no better than how often it looks at its clocks.
+        self.told.lock().silences.is_unwell(from + lasts + living.look_every);
         // The first look may have been a while before.
         if lasts > if sleeps { 2 * SECOND } else { 2 * living.look_every } {
             self.told.lock().deaf.push((from, from + lasts));
@@ -223,7 +230,7 @@ impl House {
     fn lie(&mut self) {
         self.told.saw("lying disks");
         self.folder.lie(true);
-        (self.lies, self.lied) = (true, true);
+        (self.lies, self.lied, self.ever_lied) = (true, true, true);
         // Long enough for files to be left behind that no later sync makes good.
         self.mend_at = Some(self.real() + HOUR + Ms::from(self.chance.below((9 * DAY) as u32)));
     }
@@ -240,6 +247,9 @@ impl House {
         for operation in OPERATIONS {
             self.folder.fail(operation, 0);
         }
+        // The journal may not have noticed yet.
+        let until = self.real() + MINUTE;
+        self.told.lock().silences.is_unwell(until);
         self.folder.fill(false);
         self.folder.lie(false);
         self.lies = false;

@@ -2,14 +2,21 @@
 //! declared alone. In real time: a step of the wall clock makes no silence.
 
 use overdue::machine::record::{Alerted, IncidentOpened, Next, Pinged, Record};
+use overdue::model::channel::ChannelName;
 use overdue::model::incident::{Alert, Cause, Reason};
 use overdue::model::ping::PingKind;
+use overdue::model::settings::Settings;
 
-use crate::house::duty::{Duty, Every};
-use crate::house::witness::{Sent, Witness, mark_of};
+use crate::house::duty::{Duty, Every, MINUTE, SECOND, retry_for};
+use crate::house::post::CHANNELS;
+use crate::house::witness::{Opened, Sent, Witness, assert_bounded, mark_of};
 use crate::rules::Ms;
 use crate::world::{ms, slug_of};
 
+/// How long a busy disk keeps a decision from being seen.
+const BUSY_DISK: Ms = 2 * MINUTE;
+/// How long an attempt takes at the most.
+const ATTEMPT: Ms = 11 * SECOND;
 /// Two clocks are not read in the same millisecond.
 const TOLERANCE: Ms = 20;
 
@@ -18,9 +25,11 @@ impl Witness {
     pub(crate) fn given(&mut self, after: u64, records: &[Record], now: Ms) {
         if self.shadow.goes_on_after(after) {
             self.seen.saw("healed journals");
-            self.adopt(after);
+            self.adopt(after, now);
         }
         let mut pinged = None;
+        // Who is to be told of what began or ended in this batch.
+        let mut untold = Vec::new();
         for record in records {
             let seq = self.shadow.push(record);
             self.seen.tell(|| format!("{now} {seq} {record:?}"));
@@ -30,7 +39,10 @@ impl Witness {
                     self.audit_ping(ping, seq);
                     pinged = Some(ping);
                 }
-                Record::IncidentOpened(opened) => self.audit_opened(opened, pinged.map(|p| &**p), seq, now),
+                Record::IncidentOpened(opened) => {
+                    self.audit_opened(opened, pinged.map(|p| &**p), seq, now);
+                    untold.push((opened.incident, Alert::Opened));
+                }
                 Record::IncidentResolved { slug, reason, incident, .. } => {
                     assert!(
                         self.incidents.contains_key(&incident.0),
@@ -44,13 +56,23 @@ impl Witness {
                         Reason::Removed => self.declared[job].iter().any(|(_, duty)| duty.is_none()),
                     };
                     assert!(caused, "job {job} recovers by {reason:?} without a cause");
+                    untold.push((*incident, Alert::Resolved));
                 }
-                Record::Alerted(alerted) => self.audit_alert(alerted, seq),
-                Record::Attempted { number, next: Next::GivenUp, .. } => self.mail.given_up(*number),
-                Record::Retried { number, .. } => self.mail.revived(*number),
+                Record::Alerted(alerted) => {
+                    self.audit_alert(alerted, seq, now);
+                    untold.retain(|(of, alert)| Some(*of) != alerted.incident || *alert != alerted.alert);
+                }
+                Record::Attempted { number, next: Next::GivenUp, .. } => {
+                    self.mail.given_up(*number, seq);
+                    self.audit_given_up(*number, now);
+                }
+                Record::Forgotten { slug, .. } => self.audit_forgotten(slug.as_str(), now),
+                Record::Retried { number, .. } => self.mail.revived(*number, seq, now),
                 _ => {}
             }
         }
+        assert!(untold.is_empty(), "nobody is told in the same batch: {untold:?}");
+        assert_bounded(self.shadow.state(), self.keep_runs);
         self.shadow.ends_batch();
     }
 
@@ -65,8 +87,12 @@ impl Witness {
     }
 
     fn audit_opened(&mut self, opened: &IncidentOpened, pinged: Option<&Pinged>, seq: u64, now: Ms) {
-        assert_eq!(self.incidents.insert(opened.incident.0, seq), None, "an incident has an id of its own");
+        let known = Opened { seq, channels: opened.channels.clone() };
+        let twice = self.incidents.insert(opened.incident.0, known).is_some();
+        assert!(!twice, "an incident has an id of its own");
+        assert!(!opened.channels.is_empty(), "nobody is told of an incident: {opened:?}");
         let job = self.job_of(opened.slug.as_str());
+        self.audit_channels(job, opened);
         match opened.cause {
             Cause::Failed => {
                 let failing =
@@ -76,10 +102,12 @@ impl Witness {
             }
             Cause::Missed => {
                 self.audit_missed(job, ms(opened.at), now);
+                self.audit_lateness(job, now);
                 self.seen.saw("incidents missed");
             }
             Cause::Overran => {
                 self.audit_overran(job, now);
+                self.audit_lateness(job, now);
                 self.seen.saw("incidents overran");
             }
         }
@@ -133,20 +161,112 @@ impl Witness {
         assert!(ran, "job {job} never ran so long");
     }
 
-    fn audit_alert(&mut self, alerted: &Alerted, seq: u64) {
+    fn audit_alert(&mut self, alerted: &Alerted, seq: u64, now: Ms) {
         for queued in &alerted.deliveries {
             let incident = alerted.incident.map(|incident| incident.0);
-            self.mail.queued(queued, incident, alerted.alert, seq);
+            self.mail.queued(queued, incident, alerted.alert, seq, now);
         }
-        if alerted.alert != Alert::Test {
-            let known = alerted.incident.is_some_and(|incident| self.incidents.contains_key(&incident.0));
-            assert!(known, "an alert tells of an incident that is none");
+        if alerted.alert == Alert::Test {
+            return;
+        }
+        let known = alerted.incident.and_then(|incident| self.incidents.get(&incident.0));
+        let known = known.expect("an alert tells of an incident that there is");
+        let told: Vec<_> = alerted.deliveries.iter().map(|queued| &queued.channel).collect();
+        if alerted.alert == Alert::Reminder {
+            assert!(told.iter().all(|channel| known.channels.contains(channel)), "{told:?} of {known:?}");
+        } else {
+            assert!(told.iter().copied().eq(&known.channels), "only {told:?} are told of {known:?}");
         }
     }
 
+    /// What left the config is kept for its time, as far as a daemon can know that; then nothing is left of it.
+    fn audit_forgotten(&mut self, slug: &str, now: Ms) {
+        let job = self.job_of(slug);
+        let (left, duty) = *self.declared[job].last().expect("it was declared");
+        let kept = now - left + self.guessed_since(left);
+        let keep = Settings::default().keep_removed.as_millis();
+        assert!(
+            duty.is_none() && kept + BUSY_DISK >= keep,
+            "job {job} is forgotten after {kept} ms: {duty:?}"
+        );
+        for sent in self.pings.iter_mut().filter(|sent| sent.job == job) {
+            (sent.seq, sent.answered) = (None, false);
+        }
+        self.seen.saw("heartbeats forgotten");
+    }
+
+    /// Who is told is who the config names, where it is known which one is in force.
+    fn audit_channels(&self, job: usize, opened: &IncidentOpened) {
+        let named = |name: &ChannelName| {
+            name.as_str() == ChannelName::LOG || CHANNELS.iter().any(|channel| *channel == name.as_str())
+        };
+        assert!(opened.channels.iter().all(named), "nobody knows these: {opened:?}");
+        if let Some(in_force) = &self.in_force {
+            let expected = if in_force.is_empty() { &[ChannelName::LOG][..] } else { &in_force[..] };
+            let told = opened.channels.iter().map(ChannelName::as_str);
+            assert!(
+                told.eq(expected.iter().copied()),
+                "job {job} is told to others than {expected:?}: {opened:?}"
+            );
+        }
+    }
+
+    /// What is given up has a cause: its receiver said that it is gone, it was tried for as long as its channel says, or
+    /// its channel left the config.
+    fn audit_given_up(&mut self, number: u64, now: Ms) {
+        let Some(life) = self.mail.life_of(number) else { return };
+        let lost = life.channel != ChannelName::LOG && self.lacked_since(&life.channel, life.since);
+        let tried = now - life.since + self.guessed_since(life.since) + BUSY_DISK;
+        let why = if life.refused {
+            "alerts given up: the receiver is gone"
+        } else if lost {
+            "alerts given up: the channel is gone"
+        } else {
+            assert!(tried >= retry_for(&life.channel), "given up after {tried} ms: {life:?}");
+            "alerts given up: nobody took them for too long"
+        };
+        self.seen.saw(why);
+    }
+
+    /// Whether a config without this channel was put into force since then, or was in force then.
+    fn lacked_since(&self, channel: &str, since: Ms) -> bool {
+        let first = self.channels.iter().rposition(|(at, _)| *at <= since).unwrap_or_default();
+        self.channels[first..].iter().any(|(_, channels)| !channels.contains(&channel))
+    }
+
+    /// What waits is tried no longer than its channel says, but for those that wait before it.
+    pub(crate) fn look_for_stale_deliveries(&self, now: Ms) {
+        let Some(well_since) = self.silences.well_since() else { return };
+        let outbox = &self.shadow.state().core.outbox;
+        let in_turn = (outbox.len() as Ms + 1) * ATTEMPT + BUSY_DISK;
+        for delivery in outbox.values() {
+            let Some(life) = self.mail.life_of(delivery.number) else { continue };
+            let guessed = self.steps.iter().any(|set| !set.known && set.real >= life.since - 1);
+            let limit = (life.since + retry_for(&life.channel)).max(well_since) + in_turn;
+            // Older ones that somebody wanted to be tried again go before it, each for as long as its channel says.
+            let anew =
+                || self.mail.tried_again_since(life.since, &life.channel) as Ms * retry_for(&life.channel);
+            assert!(
+                guessed || now <= limit || now <= limit + anew(),
+                "it should have ended by {limit}, and it is {now}: {life:?}"
+            );
+        }
+    }
+
+    /// How far the wall clock was set forward since then without a daemon that could know it.
+    fn guessed_since(&self, real: Ms) -> Ms {
+        let guessed = self.steps.iter().filter(|set| !set.known && set.real >= real - 1);
+        guessed.map(|set| set.by.max(0)).sum()
+    }
+
     /// A snapshot told what the journal was never given.
-    pub(crate) fn adopt(&mut self, seq: u64) {
+    pub(crate) fn adopt(&mut self, seq: u64, now: Ms) {
         let state = self.shadow.state().clone();
+        for delivery in state.core.ended.iter().chain(state.core.outbox.values()) {
+            if self.mail.adopt(delivery, seq) {
+                self.audit_given_up(delivery.number, now);
+            }
+        }
         for place in 0..state.beats.places() {
             let Some(beat) = state.beats.at(place) else { continue };
             let history = beat.history.as_ref();
@@ -154,13 +274,16 @@ impl Witness {
                 let sent = self.pings.get_mut(mark as usize - 1).expect("nobody invents a ping");
                 sent.seq.get_or_insert(seq);
             }
-            let past = history.into_iter().flat_map(|h| &h.incidents).map(|incident| incident.id.0);
-            for id in past.chain(beat.incident.iter().map(|incident| incident.id.0)) {
-                self.incidents.entry(id).or_insert(seq);
+            let past = history.into_iter().flat_map(|h| &h.incidents).map(|incident| &**incident);
+            for incident in past.chain(beat.incident.as_deref()) {
+                let known = Opened { seq, channels: incident.channels.clone() };
+                self.incidents.entry(incident.id.0).or_insert(known);
+                let resolved = incident.resolved_at.map(|_| Alert::Resolved);
+                for alert in [Alert::Opened].into_iter().chain(resolved) {
+                    let queued = |name| self.mail.knows(incident.id.0, alert, name);
+                    assert!(incident.channels.iter().all(queued), "not all are told of {incident:?}");
+                }
             }
-        }
-        for delivery in state.core.ended.iter().chain(state.core.outbox.values()) {
-            self.mail.adopt(delivery, seq);
         }
     }
 

@@ -54,6 +54,11 @@ impl Disk {
         self.hangs_ms.store(lasts.as_millis() as u64, Ordering::Relaxed);
     }
 
+    /// Whether the next job will hang.
+    pub(crate) fn will_hang(&self) -> bool {
+        self.hangs_ms.load(Ordering::Relaxed) > 0
+    }
+
     fn draw<T>(&self, of: impl FnOnce(&mut Chance) -> T) -> T {
         of(&mut self.chance.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -111,8 +116,10 @@ impl Journal for ShownJournal {
 
     fn append(&mut self, after: Seq, records: &[Record]) -> Result<Appended, AppendError> {
         self.disk.told.lock().given(after.0, records, self.disk.clock.real());
-        let appended = self.disk.work(|| self.inner.append(after, records))?;
-        self.disk.told.lock().shadow.sure = appended.last.0;
+        let appended = self.disk.work(|| self.inner.append(after, records));
+        let mut told = self.disk.told.lock();
+        let appended = appended.inspect_err(|_| told.shadow.has_gap())?;
+        told.shadow.sure = appended.last.0;
         Ok(appended)
     }
 
@@ -124,6 +131,7 @@ impl Journal for ShownJournal {
         self.disk.work(|| self.inner.begin_segment(after))?;
         let mut told = self.disk.told.lock();
         told.given(after.0, &[], self.disk.clock.real());
+        told.shadow.has_gap();
         told.shadow.sure = after.0;
         Ok(())
     }

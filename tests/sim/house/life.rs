@@ -17,7 +17,7 @@ use overdue::store::Durability;
 use overdue::store::folder::Folder as _;
 use overdue::store::journal::SegmentJournal;
 use overdue::store::recover::{Found, RecoverError, Recovered, Warning, recover};
-use overdue::store::snapshot::SnapshotFiles;
+use overdue::store::snapshot::{NEWEST, PREVIOUS, SnapshotFiles};
 use uuid::Uuid;
 
 use crate::chance::Chance;
@@ -119,6 +119,7 @@ impl House {
         let reload = living.handle.reload(self.config.reload(), self.snapshot_interval);
         let Some(reloaded) = living.process.while_alive(reload).await else { return living };
         reloaded.expect("a reload is never refused");
+        self.is_in_force();
         // What it hears from now on at the latest, it hears.
         self.hears();
         match living.process.while_alive(living.handle.hearing()).await {
@@ -129,6 +130,7 @@ impl House {
             Some(Err(error)) => panic!("it does not hear: {error}"),
         }
         living.hears = true;
+        self.told.lock().silences.is_well(self.clock.real());
         living
     }
 
@@ -151,7 +153,9 @@ impl House {
         process.end().await;
         drop(handle);
         self.is_deaf();
+        let now = self.real();
         let mut told = self.told.lock();
+        told.silences.is_unwell(now);
         for sent in &mut told.pings {
             sent.on_its_way = false;
         }
@@ -160,6 +164,27 @@ impl House {
     }
 
     fn lose_power_or_process(&mut self) {
+        self.lose_one_of_them();
+        self.spoil_snapshot();
+    }
+
+    /// Now and then the newest snapshot is damaged, too: the one before it and the journal must tell the same.
+    fn spoil_snapshot(&mut self) {
+        if self.ever_lied || !self.chance.one_in(4) {
+            return;
+        }
+        let (newest, previous) = (self.folder.bytes(NEWEST), self.folder.bytes(PREVIOUS));
+        let (Some(newest), Some(previous)) = (newest, previous) else { return };
+        // What the journal was never given stands in the newest one alone.
+        if seq_of(&previous) < self.told.lock().shadow.gap {
+            return;
+        }
+        self.told.saw("newest snapshots damaged");
+        self.folder.put(NEWEST, &newest[..newest.len() / 2]);
+        self.folder.sync().expect("nothing stands in its way");
+    }
+
+    fn lose_one_of_them(&mut self) {
         let seed = self.chance.draw();
         if self.chance.one_in(4) {
             self.told.saw("kills");
@@ -202,7 +227,8 @@ impl House {
     async fn recover(&mut self) -> Ground {
         loop {
             let (state, recovered) = self.read().await;
-            self.told.lock().found(recovered.last.0, &state, self.doubt);
+            let now = self.real();
+            self.told.lock().found(recovered.last.0, &state, self.doubt, now);
             self.doubt = false;
             if self.chance.one_in(10) {
                 let operation = OPERATIONS[self.chance.below(5) as usize];
@@ -357,14 +383,32 @@ impl House {
             if told.declared[job].last().map(|(_, last)| *last) != Some(*duty) {
                 told.declared[job].push((now, *duty));
                 told.kept.remove(&job);
+                told.silences.changes(job);
             }
         }
+        told.in_force = None;
+        told.channels.push((now, self.config.channels.clone()));
         drop(told);
         let mut channels = self.channels_in_force.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         channels.clone_from(&self.config.channels);
     }
 
+    /// What was declared is in force.
+    pub(crate) fn is_in_force(&mut self) {
+        let now = self.real();
+        let mut told = self.told.lock();
+        told.silences.changed(now);
+        told.in_force = Some(self.config.channels.clone());
+    }
+
     pub(crate) fn span(ms: Ms) -> Span {
         Span::from_millis(ms)
     }
+}
+
+/// The last record that a snapshot holds.
+fn seq_of(snapshot: &[u8]) -> u64 {
+    let head = String::from_utf8_lossy(&snapshot[..snapshot.len().min(64)]);
+    let seq = head.split_once("\"seq\":").map(|(_, rest)| rest.split(',').next().unwrap_or_default());
+    seq.and_then(|seq| seq.parse().ok()).expect("it begins with its number")
 }

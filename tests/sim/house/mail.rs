@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use overdue::machine::record::Queued;
 use overdue::machine::state::State;
-use overdue::model::delivery::{Delivery, DeliveryState};
+use overdue::model::channel::ChannelName;
+use overdue::model::delivery::{Delivery, DeliveryState, Verdict};
 use overdue::model::id::DeliveryId;
 use overdue::model::incident::Alert;
 use uuid::Uuid;
+
+use crate::rules::Ms;
 
 /// Deliveries of one channel under way at the most.
 const PLACES: usize = 8;
@@ -19,11 +22,31 @@ type Errand = (Uuid, &'static str, String);
 #[derive(Debug)]
 struct Letter {
     number: u64,
+    channel: String,
     errand: Option<Errand>,
     seq: u64,
-    given_up: bool,
+    /// When it was queued; not known of one that only a snapshot tells of.
+    queued: Option<Ms>,
+    /// By which records it was given up, and tried again since somebody wanted that.
+    ends: Vec<(u64, End)>,
     /// Somebody wanted it to be tried again after it had ended: it may then come behind younger ones.
     revived: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    GivenUp,
+    /// Tried again from then on; a snapshot does not tell since when.
+    TriedAgain(Option<Ms>),
+}
+
+/// How a delivery has fared.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) channel: String,
+    /// Since when it is tried.
+    pub(crate) since: Ms,
+    pub(crate) refused: bool,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +57,8 @@ pub(crate) struct Mail {
     /// What an id stands for: the same at every attempt.
     contents: BTreeMap<DeliveryId, Arc<Delivery>>,
     received: BTreeSet<DeliveryId>,
+    /// Their receivers said that they are gone: known before any record tells of it, while a disk hangs.
+    refused: BTreeSet<DeliveryId>,
     /// Errands that receivers have got, or that nobody tries any more.
     settled: BTreeSet<Errand>,
     under_way: Vec<Arc<Delivery>>,
@@ -44,51 +69,85 @@ fn errand(delivery: &Delivery) -> Option<Errand> {
     Some((incident.0, delivery.alert.event_type(), delivery.channel.to_string()))
 }
 
+impl Letter {
+    fn new(number: u64, channel: String, errand: Option<Errand>, seq: u64, queued: Option<Ms>) -> Self {
+        Self { number, channel, errand, seq, queued, ends: Vec::new(), revived: false }
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.ends.last().is_some_and(|(_, end)| *end == End::GivenUp)
+    }
+
+    /// Since when it is tried, if that is known. A test is tried once, and not for a time.
+    fn since(&self) -> Option<Ms> {
+        self.errand.as_ref()?;
+        let again = self.ends.iter().rev().find_map(|(_, end)| match end {
+            End::GivenUp => None,
+            End::TriedAgain(at) => Some(*at),
+        });
+        again.unwrap_or(self.queued)
+    }
+}
+
 impl Mail {
-    pub(crate) fn queued(&mut self, queued: &Queued, incident: Option<Uuid>, alert: Alert, seq: u64) {
-        let errand = incident.map(|incident| (incident, alert.event_type(), queued.channel.to_string()));
+    pub(crate) fn queued(
+        &mut self,
+        queued: &Queued,
+        incident: Option<Uuid>,
+        alert: Alert,
+        seq: u64,
+        now: Ms,
+    ) {
+        let channel = queued.channel.to_string();
+        let errand = incident.map(|incident| (incident, alert.event_type(), channel.clone()));
         if alert != Alert::Reminder && errand.is_some() {
             let same = self.letters.values().find(|letter| letter.errand == errand);
             assert!(same.is_none(), "{errand:?} is told twice");
         }
-        let letter = Letter { number: queued.number, errand, seq, given_up: false, revived: false };
+        let letter = Letter::new(queued.number, channel, errand, seq, Some(now));
         assert!(self.letters.insert(queued.id, letter).is_none(), "one id for two deliveries");
         self.ids.insert(queued.number, queued.id);
     }
 
-    /// A snapshot tells of a delivery.
-    pub(crate) fn adopt(&mut self, delivery: &Delivery, seq: u64) {
-        let new = Letter {
-            number: delivery.number,
-            errand: errand(delivery),
-            seq,
-            given_up: false,
-            revived: false,
-        };
+    /// A snapshot tells of a delivery. Says whether it was given up as only this tells.
+    pub(crate) fn adopt(&mut self, delivery: &Delivery, seq: u64) -> bool {
+        let new = Letter::new(delivery.number, delivery.channel.to_string(), errand(delivery), seq, None);
         self.ids.insert(delivery.number, delivery.id);
         let letter = self.letters.entry(delivery.id).or_insert(new);
-        letter.given_up |= matches!(delivery.state, DeliveryState::GivenUp { .. });
-        if letter.given_up {
+        let given_up = matches!(delivery.state, DeliveryState::GivenUp { .. });
+        let news = given_up != letter.is_given_up();
+        if news {
+            letter.ends.push((seq, if given_up { End::GivenUp } else { End::TriedAgain(None) }));
+        }
+        if given_up {
             self.settled.extend(errand(delivery));
         }
+        news && given_up
     }
 
-    pub(crate) fn given_up(&mut self, number: u64) {
+    pub(crate) fn given_up(&mut self, number: u64, seq: u64) {
         if let Some(letter) = self.ids.get(&number).and_then(|id| self.letters.get_mut(id)) {
-            letter.given_up = true;
+            letter.ends.push((seq, End::GivenUp));
             self.settled.extend(letter.errand.clone());
         }
     }
 
-    pub(crate) fn revived(&mut self, number: u64) {
+    pub(crate) fn revived(&mut self, number: u64, seq: u64, now: Ms) {
         if let Some(letter) = self.ids.get(&number).and_then(|id| self.letters.get_mut(id)) {
             letter.revived = true;
+            // Of one that waits only the wait is cut short.
+            if letter.is_given_up() {
+                letter.ends.push((seq, End::TriedAgain(Some(now))));
+            }
         }
     }
 
     /// What was queued after this was lost in a death: it may be told again, as something else.
     pub(crate) fn forget_after(&mut self, seq: u64) {
         self.letters.retain(|_, letter| letter.seq <= seq);
+        for letter in self.letters.values_mut() {
+            letter.ends.retain(|(of, _)| *of <= seq);
+        }
         self.ids = self.letters.iter().map(|(id, letter)| (letter.number, *id)).collect();
         self.under_way.clear();
     }
@@ -127,7 +186,10 @@ impl Mail {
         self.letters.get(&id).is_some_and(|letter| letter.seq <= sure)
     }
 
-    pub(crate) fn comes_back(&mut self, delivery: &Delivery) {
+    pub(crate) fn comes_back(&mut self, delivery: &Delivery, verdict: &Verdict) {
+        if matches!(verdict, Verdict::Refused { .. }) {
+            self.refused.insert(delivery.id);
+        }
         self.under_way.retain(|other| other.id != delivery.id);
     }
 
@@ -135,6 +197,29 @@ impl Mail {
     pub(crate) fn arrives(&mut self, delivery: &Delivery) -> bool {
         self.settled.extend(errand(delivery));
         self.received.insert(delivery.id)
+    }
+
+    /// How a delivery has fared, where it is known since when it is tried.
+    pub(crate) fn life_of(&self, number: u64) -> Option<Life> {
+        let id = self.ids.get(&number)?;
+        let (letter, refused) = (self.letters.get(id)?, self.refused.contains(id));
+        Some(Life { channel: letter.channel.clone(), since: letter.since()?, refused })
+    }
+
+    /// How many deliveries to this channel were to be tried again since then.
+    pub(crate) fn tried_again_since(&self, since: Ms, channel: &str) -> usize {
+        let own = self.letters.values().filter(|letter| letter.channel == channel);
+        let again = |(_, end): &&(u64, End)| match end {
+            End::GivenUp => false,
+            End::TriedAgain(at) => at.is_none_or(|at| at >= since),
+        };
+        own.map(|letter| letter.ends.iter().filter(again).count()).sum()
+    }
+
+    /// Whether an alert of an incident was queued for a channel.
+    pub(crate) fn knows(&self, incident: Uuid, alert: Alert, channel: &ChannelName) -> bool {
+        let errand = Some((incident, alert.event_type(), channel.to_string()));
+        self.letters.values().any(|letter| letter.errand == errand)
     }
 
     pub(crate) fn under_way(&self) -> usize {
@@ -148,7 +233,8 @@ impl Mail {
 
     /// What was queued, and neither arrived nor was given up.
     pub(crate) fn lost(&self) -> Vec<(&DeliveryId, u64, &Option<Errand>)> {
-        let lost = |(id, letter): &(&DeliveryId, &Letter)| !letter.given_up && !self.received.contains(id);
+        let lost =
+            |(id, letter): &(&DeliveryId, &Letter)| !letter.is_given_up() && !self.received.contains(id);
         self.letters.iter().filter(lost).map(|(id, letter)| (id, letter.number, &letter.errand)).collect()
     }
 }

@@ -29,6 +29,7 @@ mod post;
 mod process;
 mod seen;
 mod shadow;
+mod silence;
 mod witness;
 
 /// Jobs of a house.
@@ -58,6 +59,8 @@ pub(crate) struct House {
     pub(crate) lies: bool,
     pub(crate) lied: bool,
     pub(crate) doubt: bool,
+    /// It has lied at some time: what is left of that in the journal, only the newest snapshot may cover.
+    pub(crate) ever_lied: bool,
     /// The machine was started anew, and the journal may not know it: then nobody can know what was done to the clock.
     pub(crate) rebooted: bool,
     /// When what is wrong with the disk is put right.
@@ -88,6 +91,7 @@ impl House {
             lies: false,
             lied: false,
             doubt: false,
+            ever_lied: false,
             rebooted: false,
             mend_at: None,
             chance,

@@ -8,7 +8,7 @@ use overdue::machine::event::{Reply, Request};
 use overdue::model::ping::{PingKind, Target};
 
 use crate::house::House;
-use crate::house::duty::{DAY, Duty, HOUR, SECOND};
+use crate::house::duty::{DAY, Duty, HOUR, MINUTE, SECOND};
 use crate::house::life::{End, Living};
 use crate::house::pings::Comes;
 use crate::house::post::CHANNELS;
@@ -67,6 +67,7 @@ impl House {
             } else {
                 self.says(job, Some(&living));
             }
+            self.look(&living);
         }
         match living.end {
             _ if !living.process.is_dead() && matches!(end, End::Stop(_)) => self.stop(&living).await,
@@ -81,6 +82,22 @@ impl House {
             let (_, job) = self.next_ping();
             self.says(job, None);
         }
+    }
+
+    /// What must hold at any moment of a life.
+    fn look(&self, living: &Living) {
+        let now = self.real();
+        let fails = living.handle.journal().borrow().error.is_some();
+        let mut told = self.told.lock();
+        if living.process.is_dead() || fails || self.mend_at.is_some() {
+            told.silences.is_unwell(now);
+        } else if living.disk.will_hang() {
+            told.silences.is_unwell(now + 2 * MINUTE);
+        } else {
+            told.silences.is_well(now);
+        }
+        told.look_for_silences(now);
+        told.look_for_stale_deliveries(now);
     }
 
     /// Whether it still lives then.

@@ -137,7 +137,7 @@ impl Post {
             told.seen.saw(if first { "alerts received" } else { "alerts received again" });
         }
         tokio::time::sleep(Duration::from_millis(takes - takes / 2)).await;
-        self.told.lock().mail.comes_back(&delivery);
+        self.told.lock().mail.comes_back(&delivery, &verdict);
         let attempt = Attempt { at, took: Span::from_millis(takes as Ms), verdict };
         if let Some(engine) = self.engine.get() {
             engine.attempted(delivery.number, attempt);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// What must have happened before many months say anything.
-pub(crate) const WANTED: [&str; 48] = [
+pub(crate) const WANTED: [&str; 53] = [
     "deaths at a poll",
     "deaths at an instant",
     "deaths within an operation of the disk",
@@ -28,6 +28,7 @@ pub(crate) const WANTED: [&str; 48] = [
     "acknowledged records lost by a lie",
     "refused starts after a lie",
     "snapshots",
+    "newest snapshots damaged",
     "steps seen",
     "steps unseen",
     "reboots",
@@ -53,6 +54,10 @@ pub(crate) const WANTED: [&str; 48] = [
     "incidents overran",
     "alerts received",
     "alerts given up",
+    "alerts given up: the receiver is gone",
+    "alerts given up: the channel is gone",
+    "alerts given up: nobody took them for too long",
+    "silences noticed in time",
 ];
 
 /// How often it happened.

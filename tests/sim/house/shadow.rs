@@ -21,6 +21,8 @@ pub(crate) struct Shadow {
     ends: BTreeSet<u64>,
     /// Snapshots of more than the journal was given, as they were written.
     ahead: Vec<(u64, Text)>,
+    /// Up to this record some may be damaged in the journal, or were never given to it: a snapshot has them.
+    pub(crate) gap: u64,
 }
 
 /// A snapshot's state, and its heartbeats.
@@ -35,7 +37,16 @@ fn read((core, beats): &Text) -> State {
 impl Shadow {
     pub(crate) fn new() -> Self {
         let (told, ends) = (vec![(0, State::default())], BTreeSet::from([0]));
-        Self { last: 0, sure: 0, state: State::default(), records: Vec::new(), told, ends, ahead: Vec::new() }
+        Self {
+            last: 0,
+            sure: 0,
+            state: State::default(),
+            records: Vec::new(),
+            told,
+            ends,
+            ahead: Vec::new(),
+            gap: 0,
+        }
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -62,8 +73,13 @@ impl Shadow {
         let state = read(text);
         self.ahead.retain(|(of, _)| *of > seq);
         self.told.push((seq, state.clone()));
-        (self.last, self.state) = (seq, state);
+        (self.last, self.state, self.gap) = (seq, state, seq);
         self.ends_batch();
+    }
+
+    /// The journal failed, or goes on after it failed.
+    pub(crate) fn has_gap(&mut self) {
+        self.gap = self.last;
     }
 
     pub(crate) fn ends_batch(&mut self) {

@@ -9,12 +9,14 @@ use overdue::engine::handle::Refused;
 use overdue::machine::beat::Standing;
 use overdue::machine::event::Reply;
 use overdue::machine::state::State;
+use overdue::model::channel::ChannelName;
 use overdue::model::ping::PingKind;
 
 use crate::house::duty::Duty;
 use crate::house::mail::Mail;
 use crate::house::seen::Seen;
 use crate::house::shadow::Shadow;
+use crate::house::silence::Silences;
 use crate::rules::Ms;
 use crate::world::slug_of;
 
@@ -42,6 +44,15 @@ pub(crate) struct Set {
     pub(crate) known: bool,
 }
 
+/// An incident that the journal or a snapshot tells of.
+#[derive(Debug, Clone)]
+pub(crate) struct Opened {
+    /// The record that tells of it first.
+    pub(crate) seq: u64,
+    /// Who is told of it.
+    pub(crate) channels: Vec<ChannelName>,
+}
+
 /// What was declared of a job, in order; nothing while it was not in the config.
 pub(crate) type Declared = Vec<(Ms, Option<Duty>)>;
 
@@ -59,7 +70,12 @@ pub(crate) struct Witness {
     pub(crate) mail: Mail,
     pub(crate) seen: Seen,
     pub(crate) keep_runs: usize,
-    pub(crate) incidents: BTreeMap<uuid::Uuid, u64>,
+    pub(crate) incidents: BTreeMap<uuid::Uuid, Opened>,
+    pub(crate) silences: Silences,
+    /// The channels that were declared, in order.
+    pub(crate) channels: Vec<(Ms, Vec<&'static str>)>,
+    /// The channels in force, unless a config is on its way.
+    pub(crate) in_force: Option<Vec<&'static str>>,
     digest: u64,
 }
 
@@ -81,6 +97,9 @@ impl Told {
             seen: Seen::default(),
             keep_runs: keep_runs as usize,
             incidents: BTreeMap::new(),
+            silences: Silences::new(jobs),
+            channels: Vec::new(),
+            in_force: None,
             digest: 0,
         })))
     }
@@ -142,7 +161,7 @@ impl Witness {
     }
 
     /// A start found this. With a doubt, the disk may have lied before its power was cut.
-    pub(crate) fn found(&mut self, last: u64, state: &State, doubt: bool) {
+    pub(crate) fn found(&mut self, last: u64, state: &State, doubt: bool, now: Ms) {
         let sure = self.shadow.sure;
         self.seen.tell(|| format!("a start finds records to {last} of {}, {sure} sure", self.shadow.last()));
         assert!(doubt || last >= sure, "records after {last} are lost, up to {sure} they were acknowledged");
@@ -151,10 +170,11 @@ impl Witness {
         }
         if self.shadow.last() > sure {
             let kept = last > sure;
+            self.silences.forgets();
             self.seen.saw(if kept { "unacknowledged records found" } else { "unacknowledged records lost" });
         }
         if self.shadow.found(last, state, doubt) {
-            self.adopt(last);
+            self.adopt(last, now);
         }
         for sent in &mut self.pings {
             if sent.seq.is_some_and(|seq| seq > last) {
@@ -162,11 +182,12 @@ impl Witness {
                 (sent.seq, sent.answered) = (None, false);
             }
         }
-        self.incidents.retain(|_, seq| *seq <= last);
+        self.incidents.retain(|_, opened| opened.seq <= last);
         self.mail.forget_after(last);
         self.look_up_pings(state);
         if doubt {
             self.kept.clear();
+            self.silences.doubt(&self.paused);
         }
         for (job, paused) in &self.kept {
             let place = state.find(slug_of(*job).as_str()).expect("it was answered");
