@@ -156,7 +156,9 @@ impl Shares {
     /// The first one of a channel is had as soon as any is free; a further one only if all channels without one could
     /// still have their first.
     fn may_have(&self, channel: &ChannelName) -> bool {
-        let kept = if self.held(channel) == 0 { 0 } else { self.channels.saturating_sub(self.held.len()) };
+        // One at the least: the next reload may bring a channel.
+        let without = self.channels.saturating_sub(self.held.len()).max(1);
+        let kept = if self.held(channel) == 0 { 0 } else { without };
         self.free > kept
     }
 }

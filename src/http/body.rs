@@ -25,7 +25,7 @@ pub(crate) fn announced(headers: &HeaderMap) -> bool {
         || headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
 }
 
-/// Whether one of these two headers does.
+/// Whether a `Content-Length` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Announces(pub bool);
 

@@ -1,9 +1,10 @@
 //! Where the requests of a connection go in. What only the connection knows goes along with them as extensions, but
 //! not with a plain ping: they cost three allocations, and pings are most of all requests. It knows which requests
-//! these are, and nothing of what is done with them.
+//! are so plain that they need none, and nothing of what is done with them.
 
 use std::task::{Context, Poll};
 
+use http::header::TRANSFER_ENCODING;
 use http::{HeaderMap, Request};
 use tower_service::Service;
 
@@ -17,8 +18,8 @@ pub(crate) struct Entrance<S> {
     routes: S,
 }
 
-/// The headers of a request that proxies brought, or that names several hosts: of all others a ping needs none. An
-/// extension.
+/// The headers of a request that proxies brought, that names several hosts, or whose body says itself where it ends. Of
+/// all others a ping needs none but `Content-Length`. An extension.
 #[derive(Debug, Clone)]
 pub(crate) struct Unusual(pub HeaderMap);
 
@@ -42,15 +43,20 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        if !request.uri().path().starts_with("/ping/") {
+        let headers = request.headers();
+        let unusual = headers.contains_key("x-forwarded-for")
+            || headers.contains_key(TRANSFER_ENCODING)
+            || names_many_hosts(headers);
+        let unusual = unusual.then(|| Unusual(headers.clone()));
+        // One with a query may be found to be no ping when that is read.
+        let plain = unusual.is_none() && request.uri().query().is_none();
+        if !plain || !request.uri().path().starts_with("/ping/") {
             request.extensions_mut().insert(self.peer);
             if let Some(host) = request.uri().authority().cloned() {
                 request.extensions_mut().insert(AbsoluteForm(host));
             }
         }
-        let headers = request.headers();
-        if headers.contains_key("x-forwarded-for") || names_many_hosts(headers) {
-            let unusual = Unusual(headers.clone());
+        if let Some(unusual) = unusual {
             request.extensions_mut().insert(unusual);
         }
         self.routes.call(request)

@@ -1,5 +1,5 @@
-//! What every request passes that is no ping before anything looks at it: the fair limit of its address, and that it names
-//! one host. It knows heads, and nothing of what is asked for.
+//! What every request passes that is no ping before anything looks at it: that it names one host, and the fair limit
+//! of its address. It knows heads, and nothing of what is asked for.
 
 use std::sync::Arc;
 
@@ -48,10 +48,10 @@ pub(crate) fn routes<E: Engine>(
 
 fn refuse<E: Engine>(door: &Door<E>, path: &str, headers: &HeaderMap, peer: Option<Peer>) -> Option<Refusal> {
     let asked = if ["/healthz", "/readyz"].contains(&path) { Asked::Health } else { Asked::Anything };
-    if let Err(excess) = Fairness::of_request(door, asked, headers, peer) {
-        return Some(Refusal::TooMany(excess, peer));
+    if names_many_hosts(headers) {
+        return Some(Refusal::Hosts);
     }
-    names_many_hosts(headers).then_some(Refusal::Hosts)
+    Fairness::of_request(door, asked, headers, peer).err().map(|excess| Refusal::TooMany(excess, peer))
 }
 
 /// Such a request must be refused (RFC 9112, 3.2): whoever stands before may have read the other one.

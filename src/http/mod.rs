@@ -5,7 +5,7 @@
 mod api;
 mod auth;
 mod badge;
-pub mod body;
+mod body;
 mod crowd;
 mod entrance;
 mod fairness;
@@ -52,7 +52,7 @@ use warp::reply::Response;
 use crate::config::ApiKey;
 use crate::config::rate::Rate;
 use crate::http::badge::{Lately, Shown};
-use crate::http::body::BodyLimit;
+pub use crate::http::body::BodyLimit;
 use crate::http::entrance::Entrance;
 use crate::http::fairness::Fairness;
 use crate::http::knocks::Knocks;

@@ -9,7 +9,6 @@ use futures_util::Stream;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
-    TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
@@ -23,7 +22,7 @@ use warp::{Filter, Rejection};
 
 use crate::engine::clock::{Frame, Stamp};
 use crate::engine::handle::Refused;
-use crate::http::body::{Announces, BodyLimit, End, TIME_LIMIT, Tail, linger, read_tail};
+use crate::http::body::{Announces, BodyLimit, End, TIME_LIMIT, Tail, announced, linger, read_tail};
 use crate::http::entrance::Unusual;
 use crate::http::fairness::{Asked, Excess, Fairness, Limit, Share};
 use crate::http::gate::names_many_hosts;
@@ -73,14 +72,13 @@ pub(crate) fn routes<E: Engine>(
         .and(warp::method())
         .and(warp::query::<Vec<(String, String)>>())
         .and(warp::header::optional::<Announces>(CONTENT_LENGTH.as_str()))
-        .and(warp::header::optional::<Announces>(TRANSFER_ENCODING.as_str()))
         .and(warp::ext::optional::<Unusual>())
         .and(warp::body::stream())
-        .and_then(move |path, method, query, length, encoding, unusual: Option<Unusual>, stream| {
+        .and_then(move |path, method, query, length, unusual: Option<Unusual>, stream| {
             let door = Arc::clone(&door);
             async move {
-                let body = [length, encoding].contains(&Some(Announces(true)));
                 let headers = unusual.map(|Unusual(headers)| headers).unwrap_or_default();
+                let body = length == Some(Announces(true)) || announced(&headers);
                 let request = Request { method, query, body, headers, peer: Some(peer) };
                 Ok::<_, Rejection>(respond(door, path, request, stream).await)
             }
@@ -156,6 +154,9 @@ async fn admit<E: Engine>(
     path: Path,
     request: &Request,
 ) -> Result<Admitted, Answer> {
+    if names_many_hosts(&request.headers) {
+        return Err(Answer::ManyHosts);
+    }
     let method = read_method(&request.method).map_err(|answer| {
         // What is answered so is no ping, and counts for the limit of all other requests.
         let taken = Fairness::of_request(door, Asked::Anything, &request.headers, request.peer);
@@ -165,9 +166,6 @@ async fn admit<E: Engine>(
     let from =
         origin(request.peer.and_then(|peer| peer.address), &request.headers, &settings.trusted_proxies);
     Fairness::of_address(door, settings.ping_rate_per_address, from, stamp.at).map_err(Answer::TooMany)?;
-    if names_many_hosts(&request.headers) {
-        return Err(Answer::ManyHosts);
-    }
     let Path::Ping(form) = path else { return Err(Answer::NotFound) };
     let ping = read(door, settings, form, Head { at: stamp.at, method, from, query: &request.query }).await?;
     let share = Fairness::of_heartbeat(door, settings, &ping).map_err(|excess| {

@@ -49,6 +49,8 @@ pub(crate) struct Deaths {
     before_it_listened: usize,
     within_a_reload: usize,
     within_a_snapshot: usize,
+    /// The half snapshot that was found last.
+    left: Option<u64>,
     /// How long the last start took that was not cut off.
     starts_in: Duration,
     /// Moments that were drawn.
@@ -128,14 +130,17 @@ impl Deaths {
         } else if !told.contains(LISTENS) {
             self.before_it_listened += 1;
         }
-        self.within_a_snapshot += usize::from(home.state().join("snapshot.tmp").exists());
+        // A start that dies early leaves what the one before it has left.
+        let left = home.state().join("snapshot.tmp").metadata().map(|left| left.ino()).ok();
+        self.within_a_snapshot += usize::from(left.is_some() && left != self.left);
+        self.left = left;
         told
     }
 
     pub(crate) fn told(&self) -> String {
         format!(
-            "{} kills ({} before a config was in force, {} before it listened, {} within a reload, {} with half a snapshot \
-             left behind) and {} stops",
+            "{} kills ({} before a config was in force, {} before it listened, {} before a reload was through, {} with half a \
+             snapshot left behind) and {} stops",
             self.kills,
             self.before_the_config,
             self.before_it_listened,
@@ -149,5 +154,7 @@ impl Deaths {
     pub(crate) fn check(&self, rounds: usize) {
         assert_eq!(self.kills + self.stops, rounds);
         assert!(rounds < 100 || self.before_the_config > 0, "none was killed while it started: {self:?}");
+        let within = self.within_a_reload + self.within_a_snapshot;
+        assert!(rounds < 100 || within > 0, "none was killed within a reload or a snapshot: {self:?}");
     }
 }

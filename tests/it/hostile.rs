@@ -184,6 +184,8 @@ fn what_is_read_in_one_way_by_all_is_read_so_here() {
         post("Content_Length: 100", ""),
         post("Transfer-Encoding: chunked", "2 ;a=\"b\"\r\nhi\r\n0\r\n\r\n"),
         post("Transfer-Encoding:\tChunked", "0\r\nContent-Length: 100\r\n\r\n"),
+        post("Transfer-Encoding: \u{e9}\r\nTransfer-Encoding: chunked", "2\r\nhi\r\n0\r\n\r\n"),
+        post("Transfer-Encoding: 0\r\nTransfer-Encoding: chunked", "2\r\nhi\r\n0\r\n\r\n"),
         post("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ", ""),
         format!("\r\nGET /ping/{asked} HTTP/1.1\nHost: x\n\n{inner}"),
     ] {
@@ -214,6 +216,9 @@ fn a_request_that_names_two_hosts_is_refused_with_all_that_follows() {
             format!("GET /api/v1/ping/{asked}/start"),
             format!("GET /{asked}"),
             format!("GET http://localhost/ping/{asked}"),
+            format!("OPTIONS /ping/{asked}"),
+            format!("DELETE /ping/{asked}"),
+            format!("GET /ping/{asked}?rid=%ff"),
             "GET /ping/no-such-key/at-all".to_owned(),
             "GET /api/v1/heartbeats".to_owned(),
             "GET /healthz".to_owned(),
