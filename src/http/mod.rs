@@ -11,6 +11,7 @@ mod fairness;
 mod form;
 #[cfg(test)]
 mod fuzz;
+mod head;
 mod health;
 mod knocks;
 mod limit;
@@ -185,6 +186,7 @@ impl<E: Engine> Door<E> {
         })
     }
 
+    #[inline(never)]
     fn settings(&self) -> Arc<HttpSettings> {
         Arc::clone(&self.settings.borrow())
     }
