@@ -16,6 +16,7 @@ mod incidents;
 mod list;
 mod login;
 pub(in crate::http) mod mark;
+mod pack;
 mod query;
 mod snippets;
 mod strip;
