@@ -183,6 +183,27 @@ impl Handle {
         Ok(*told.downcast().expect("it is what the question makes"))
     }
 
+    /// The same for a thread that may wait.
+    ///
+    /// # Errors
+    /// As [`Handle::ask`].
+    ///
+    /// # Panics
+    /// On a thread of a runtime that others need.
+    pub fn blocking_ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(View<'_>) -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        let told = self.blocking_told(Box::new(move |view| Box::new(question(view))))?;
+        Ok(*told.downcast().expect("it is what the question makes"))
+    }
+
+    fn blocking_told(&self, question: Question) -> Result<Told, Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.post(Letter::Ask(question, answer))?;
+        answered.blocking_recv().map_err(|_| Refused::Stopped)
+    }
+
     fn told(&self, question: Question) -> Pin<Box<dyn Future<Output = Result<Told, Refused>> + Send + '_>> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();

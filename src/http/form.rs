@@ -1,12 +1,11 @@
 //! The forms of the page, read whole. It knows `application/x-www-form-urlencoded`, and nothing of what a form
 //! is about.
 
-use bytes::Buf;
-use futures_util::Stream;
 use http::{HeaderMap, StatusCode};
 
 use crate::http::auth::is_form;
-use crate::http::body::{Unread, read_whole};
+use crate::http::body::Unread;
+use crate::http::head::{Body, read};
 use crate::http::rejection::Failure;
 
 /// Bytes of a form that are read.
@@ -17,20 +16,15 @@ pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
     /// Reads one of at most 4 KB.
-    pub(crate) async fn read<S, B, E>(headers: HeaderMap, stream: S) -> Result<Self, Failure>
-    where
-        S: Stream<Item = Result<B, E>> + Send + 'static,
-        B: Buf + Send,
-        E: Send,
-    {
-        if !is_form(&headers) {
+    pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Failure> {
+        if !is_form(headers) {
             return Err(Failure::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
                 "The body must be a form, sent as \"Content-Type: application/x-www-form-urlencoded\".",
             ));
         }
-        let body = read_whole(&headers, Box::pin(stream), FORM_MAX).await.map_err(|unread| match unread {
+        let body = read(headers, body, FORM_MAX).await.map_err(|unread| match unread {
             Unread::TooLarge => Failure::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",

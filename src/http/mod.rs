@@ -13,6 +13,7 @@ mod form;
 #[cfg(test)]
 mod fuzz;
 mod gate;
+mod head;
 mod health;
 mod knocks;
 mod limit;
@@ -195,6 +196,7 @@ impl<E: Engine> Door<E> {
         })
     }
 
+    #[inline(never)]
     fn settings(&self) -> Arc<HttpSettings> {
         Arc::clone(&self.settings.borrow())
     }

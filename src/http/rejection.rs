@@ -102,6 +102,8 @@ struct ErrorDetail {
 }
 
 impl From<Refused> for Failure {
+    // Wherever the engine is asked it stands behind a question mark.
+    #[inline(never)]
     fn from(refused: Refused) -> Self {
         let (code, message) = match refused {
             Refused::Full => ("busy", "Too many requests wait already. Try again."),

@@ -46,6 +46,15 @@ pub trait Engine: Clone + Send + Sync + 'static {
         question: impl FnOnce(View<'_>) -> T + Send + 'static,
     ) -> impl Future<Output = Result<T, Refused>> + Send;
 
+    /// The same on a thread that may wait: a page asks much, and what waits without a thread is large.
+    ///
+    /// # Errors
+    /// As [`Engine::ask`].
+    fn blocking_ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(View<'_>) -> T + Send + 'static,
+    ) -> Result<T, Refused>;
+
     /// Follows the news: what came after this number, and what comes from now on.
     fn follow(&self, after: Option<Seq>) -> impl Future<Output = Result<Following, Refused>> + Send;
 
@@ -87,6 +96,13 @@ impl Engine for Handle {
         question: impl FnOnce(View<'_>) -> T + Send + 'static,
     ) -> impl Future<Output = Result<T, Refused>> + Send {
         self.ask(question)
+    }
+
+    fn blocking_ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(View<'_>) -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        self.blocking_ask(question)
     }
 
     fn follow(&self, after: Option<Seq>) -> impl Future<Output = Result<Following, Refused>> + Send {

@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use warp::reply::Response;
 
-use crate::engine::handle::Refused;
 use crate::http::Door;
 use crate::http::api::changes::refused;
 use crate::http::api::pages::{self, read_number};
@@ -15,7 +14,7 @@ use crate::http::api::{astray, slug_of};
 use crate::http::rejection::{Failure, json_response};
 use crate::http::seam::Engine;
 use crate::machine::event::{Reply, Request as Wish};
-use crate::machine::view::{DeliveryFilter, DeliveryStatus, DeliveryView, View};
+use crate::machine::view::{DeliveryFilter, DeliveryStatus, DeliveryView, Page, View};
 use crate::model::channel::ChannelName;
 use crate::model::id::{DeliveryId, IncidentId, parse_uuid};
 
@@ -67,37 +66,29 @@ pub(super) struct DeliveryList {
 pub(super) async fn list<E: Engine>(door: &Door<E>, request: &Request) -> Result<Response, Failure> {
     let given = request.parameters(&["status", "channel", "heartbeat", "incident", "limit", "cursor"])?;
     let limit = given.limit()?;
-    let (filter, cursor) = wanted(door, &given).await?;
-    let (deliveries, next_cursor) = page(&door.engine, filter, cursor, limit).await?;
-    let list = DeliveryList { deliveries, next_cursor };
+    let (mut filter, before) = wanted(&given)?;
+    filter.heartbeat = slug_of(door, given.text("heartbeat")).await?.map(String::from);
+    let (deliveries, next) = pages::gather(&door.engine, limit, before, piece(filter)).await?;
+    let list = DeliveryList { deliveries, next_cursor: next.map(|number| number.to_string()) };
     pages::answer(list.deliveries.len(), list).await
 }
 
-/// Which deliveries are wanted, and before which one the page begins.
-pub(in crate::http) async fn wanted<E: Engine>(
-    door: &Door<E>,
-    given: &Parameters<'_>,
-) -> Result<(DeliveryFilter, Option<u64>), Failure> {
+/// Which deliveries are wanted, but for the heartbeat, and before which one the page begins.
+pub(in crate::http) fn wanted(given: &Parameters<'_>) -> Result<(DeliveryFilter, Option<u64>), Failure> {
     let filter = DeliveryFilter {
         status: given.word("status", &STATUSES)?,
         channel: given.text("channel").map(str::to_owned),
-        heartbeat: slug_of(door, given.text("heartbeat")).await?.map(String::from),
+        heartbeat: None,
         incident: given.uuid("incident")?.map(IncidentId),
     };
     Ok((filter, given.cursor(read_number)?))
 }
 
-/// A page of deliveries, newest first, and the cursor of the next one.
-pub(in crate::http) async fn page<E: Engine>(
-    engine: &E,
+/// A piece of a page of deliveries, newest first.
+pub(in crate::http) fn piece(
     filter: DeliveryFilter,
-    before: Option<u64>,
-    limit: usize,
-) -> Result<(Vec<DeliveryView>, Option<String>), Refused> {
-    let piece =
-        move |view: View<'_>, before: Option<&u64>, room| view.deliveries(&filter, before.copied(), room);
-    let (deliveries, next) = pages::gather(engine, limit, before, piece).await?;
-    Ok((deliveries, next.map(|number| number.to_string())))
+) -> impl Fn(View<'_>, Option<&u64>, usize) -> Page<DeliveryView, u64> + Clone {
+    move |view: View<'_>, before: Option<&u64>, room| view.deliveries(&filter, before.copied(), room)
 }
 
 /// Show a delivery

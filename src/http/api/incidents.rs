@@ -4,7 +4,6 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use warp::reply::Response;
 
-use crate::engine::handle::Refused;
 use crate::http::Door;
 use crate::http::api::pages::{self, read_instant, write_instant};
 use crate::http::api::request::{Parameters, Request};
@@ -12,7 +11,7 @@ use crate::http::api::slug_of;
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::machine::incidents::Opened;
-use crate::machine::view::{IncidentEntry, IncidentFilter, View};
+use crate::machine::view::{IncidentEntry, IncidentFilter, Page, View};
 use crate::model::id::IncidentId;
 
 /// Which incidents are wanted.
@@ -60,32 +59,28 @@ pub(super) struct IncidentList {
 pub(super) async fn list<E: Engine>(door: &Door<E>, request: &Request) -> Result<Response, Failure> {
     let given = request.parameters(&["status", "heartbeat", "limit", "cursor"])?;
     let limit = given.limit()?;
-    let (filter, cursor) = wanted(door, &given).await?;
-    let (incidents, next_cursor) = page(&door.engine, filter, cursor, limit).await?;
-    let list = IncidentList { incidents, next_cursor };
+    let (mut filter, before) = wanted(&given)?;
+    filter.heartbeat = slug_of(door, given.text("heartbeat")).await?;
+    let (incidents, next) = pages::gather(&door.engine, limit, before, piece(filter)).await?;
+    let list = IncidentList { incidents, next_cursor: next.map(cursor) };
     pages::answer(list.incidents.len(), list).await
 }
 
-/// Which incidents are wanted, and before which one the page begins.
-pub(in crate::http) async fn wanted<E: Engine>(
-    door: &Door<E>,
-    given: &Parameters<'_>,
-) -> Result<(IncidentFilter, Option<Opened>), Failure> {
+/// Which incidents are wanted, but for the heartbeat, and before which one the page begins.
+pub(in crate::http) fn wanted(given: &Parameters<'_>) -> Result<(IncidentFilter, Option<Opened>), Failure> {
     let open = given.word("status", &[("open", true), ("resolved", false)])?;
-    let cursor = given.cursor(|text| read_instant(text).map(|(at, id)| (at, IncidentId(id))))?;
-    let heartbeat = slug_of(door, given.text("heartbeat")).await?;
-    Ok((IncidentFilter { open, heartbeat }, cursor))
+    let before = given.cursor(|text| read_instant(text).map(|(at, id)| (at, IncidentId(id))))?;
+    Ok((IncidentFilter { open, heartbeat: None }, before))
 }
 
-/// A page of incidents, newest first, and the cursor of the next one.
-pub(in crate::http) async fn page<E: Engine>(
-    engine: &E,
+/// A piece of a page of incidents, newest first.
+pub(in crate::http) fn piece(
     filter: IncidentFilter,
-    before: Option<Opened>,
-    limit: usize,
-) -> Result<(Vec<IncidentEntry>, Option<String>), Refused> {
-    let piece =
-        move |view: View<'_>, before: Option<&Opened>, room| view.incidents(&filter, before.copied(), room);
-    let (incidents, next) = pages::gather(engine, limit, before, piece).await?;
-    Ok((incidents, next.map(|(at, IncidentId(id))| write_instant(at, id))))
+) -> impl Fn(View<'_>, Option<&Opened>, usize) -> Page<IncidentEntry, Opened> + Clone {
+    move |view: View<'_>, before: Option<&Opened>, room| view.incidents(&filter, before.copied(), room)
+}
+
+/// The cursor of a page that begins after this incident.
+pub(in crate::http) fn cursor((at, IncidentId(id)): Opened) -> String {
+    write_instant(at, id)
 }

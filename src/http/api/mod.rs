@@ -22,7 +22,6 @@ use std::sync::Arc;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
-use warp::path::Tail;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
@@ -32,8 +31,8 @@ use crate::http::Door;
 pub(in crate::http) use crate::http::api::changes::refused;
 pub(in crate::http) use crate::http::api::deliveries::{delivery_id, no_such_channel, no_such_delivery};
 use crate::http::api::request::{Body, Request};
-use crate::http::auth::{Facts, decide, only_reading, without_key};
-use crate::http::listen::{AbsoluteForm, Peer};
+use crate::http::auth::{decide, only_reading, without_key};
+use crate::http::head::whole;
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::machine::event::Reply;
@@ -45,35 +44,21 @@ use crate::model::ping::Target;
 pub(crate) fn routes<E: Engine>(
     door: Arc<Door<E>>,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
-    warp::path!("api" / "v1" / ..)
-        .and(warp::path::tail())
-        .and(warp::method())
-        .and(warp::query::<Vec<(String, String)>>())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::optional::<Peer>())
-        .and(warp::ext::optional::<AbsoluteForm>())
-        .and(warp::body::stream())
-        .and_then(move |tail: Tail, method, query, headers, peer, absolute, stream| {
-            let door = Arc::clone(&door);
-            async move {
-                let body = request::body(stream);
-                let request = Request { method, absolute, query, headers, peer };
-                let answered = answer(&door, tail.as_str(), &request, body).await;
-                Ok::<_, Rejection>(answered.map_err(|failure| without_key(failure, &request.headers))?)
-            }
-        })
+    warp::path!("api" / "v1" / ..).and(whole()).and_then(move |request: Request, body| {
+        let door = Arc::clone(&door);
+        async move {
+            let answered = answer(&door, &request, body).await;
+            Ok::<_, Rejection>(answered.map_err(|failure| without_key(failure, &request.headers))?)
+        }
+    })
 }
 
-async fn answer<E: Engine>(
-    door: &Door<E>,
-    path: &str,
-    request: &Request,
-    body: Body,
-) -> Result<Response, Failure> {
+async fn answer<E: Engine>(door: &Door<E>, request: &Request, body: Body) -> Result<Response, Failure> {
     let settings = door.settings();
-    let Request { method, absolute, headers, peer, .. } = request;
-    let facts = Facts { method, headers, absolute: absolute.as_ref(), peer: *peer };
-    let role = decide(&settings, facts, door.engine.now())?;
+    let (method, path) = (&request.method, request.path.as_str());
+    let role = decide(&settings, request.facts(), door.engine.now())?;
+    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    let path = path.strip_prefix('/').unwrap_or(path);
     let path = path.strip_suffix('/').unwrap_or(path);
     // `%61` and `a` are one address.
     let path =
@@ -150,6 +135,17 @@ async fn slug_of<E: Engine>(door: &Door<E>, name: Option<&str>) -> Result<Option
     let Some(name) = name else { return Ok(None) };
     let name = named(name)?;
     let found = door.engine.ask(move |view| view.slug_of(&name)).await?;
+    found.map(Some).ok_or_else(no_such_heartbeat)
+}
+
+/// The same on a thread that may wait.
+pub(in crate::http) fn blocking_slug_of<E: Engine>(
+    door: &Door<E>,
+    name: Option<&str>,
+) -> Result<Option<Slug>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    let name = named(name)?;
+    let found = door.engine.blocking_ask(move |view| view.slug_of(&name))?;
     found.map(Some).ok_or_else(no_such_heartbeat)
 }
 

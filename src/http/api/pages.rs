@@ -36,13 +36,44 @@ where
     loop {
         let (piece, room) = (piece.clone(), limit - items.len());
         let page = engine.ask(move |view| piece(view, from.as_ref(), room)).await?;
-        items.extend(page.items);
-        from = page.next;
-        bytes += page.bytes;
-        if from.is_none() || items.len() >= limit || bytes >= PAGE_BYTES {
+        from = add(&mut items, &mut bytes, page);
+        if from.is_none() || is_full(limit, items.len(), bytes) {
             return Ok((items, from));
         }
     }
+}
+
+/// The same on a thread that may wait.
+pub(in crate::http) fn blocking_gather<E, T, C>(
+    engine: &E,
+    limit: usize,
+    mut from: Option<C>,
+    piece: impl Fn(View<'_>, Option<&C>, usize) -> Page<T, C> + Clone + Send + 'static,
+) -> Result<(Vec<T>, Option<C>), Refused>
+where
+    E: Engine,
+    T: Send + 'static,
+    C: Send + 'static,
+{
+    let (mut items, mut bytes) = (Vec::new(), 0);
+    loop {
+        let (piece, room) = (piece.clone(), limit - items.len());
+        let page = engine.blocking_ask(move |view| piece(view, from.as_ref(), room))?;
+        from = add(&mut items, &mut bytes, page);
+        if from.is_none() || is_full(limit, items.len(), bytes) {
+            return Ok((items, from));
+        }
+    }
+}
+
+fn add<T, C>(items: &mut Vec<T>, bytes: &mut usize, page: Page<T, C>) -> Option<C> {
+    items.extend(page.items);
+    *bytes += page.bytes;
+    page.next
+}
+
+fn is_full(limit: usize, length: usize, bytes: usize) -> bool {
+    length >= limit || bytes >= PAGE_BYTES
 }
 
 /// Answers with a list of so many items.

@@ -1,17 +1,14 @@
 //! A request to the API, read: its parameters, its body, what it expects to change. Knows HTTP, and nothing of
 //! what is asked.
 
-use std::pin::Pin;
-
-use bytes::{Buf, Bytes};
-use futures_util::{Stream, StreamExt};
 use http::header::{IF_MATCH, IF_NONE_MATCH};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 use uuid::Uuid;
 
-use crate::http::auth::{is_json, reads};
-use crate::http::body::{Unread, announced, read_whole};
-use crate::http::listen::{AbsoluteForm, Peer};
+use crate::http::auth::is_json;
+use crate::http::body::{Unread, announced};
+use crate::http::head::read;
+pub(super) use crate::http::head::{Body, Head as Request};
 use crate::http::rejection::Failure;
 use crate::machine::event::{Edition, Expected};
 
@@ -22,29 +19,7 @@ const BODY_MAX: usize = 1024 * 1024;
 pub(super) const LIMIT: usize = 100;
 pub(super) const LIMIT_MAX: usize = 1000;
 
-/// What comes after the head.
-pub(super) type Body = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
-
-/// The head of a request.
-pub(super) struct Request {
-    pub(super) method: Method,
-    pub(super) absolute: Option<AbsoluteForm>,
-    pub(super) query: Vec<(String, String)>,
-    pub(super) headers: HeaderMap,
-    pub(super) peer: Option<Peer>,
-}
-
-/// Makes a body of what the server gives.
-pub(super) fn body<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>> + Send + 'static) -> Body {
-    Box::pin(stream.map(|chunk| chunk.map(|mut chunk| chunk.copy_to_bytes(chunk.remaining()))))
-}
-
 impl Request {
-    /// Whether it only reads.
-    pub(super) fn reads(&self) -> bool {
-        reads(&self.method)
-    }
-
     /// The parameters, which must all be known.
     pub(super) fn parameters(&self, known: &'static [&'static str]) -> Result<Parameters<'_>, Failure> {
         Parameters::read(&self.query, known)
@@ -64,7 +39,7 @@ impl Request {
                 "The body must be JSON, sent as \"Content-Type: application/json\".",
             ));
         }
-        read_whole(&self.headers, body, BODY_MAX).await.map_err(|unread| match unread {
+        read(&self.headers, body, BODY_MAX).await.map_err(|unread| match unread {
             Unread::TooLarge => Failure::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",
@@ -113,7 +88,7 @@ impl<'q> Parameters<'q> {
     }
 
     /// A text; one that is empty asks for nothing.
-    pub(super) fn text(&self, name: &str) -> Option<&'q str> {
+    pub(in crate::http) fn text(&self, name: &str) -> Option<&'q str> {
         self.value(name).filter(|value| !value.is_empty())
     }
 

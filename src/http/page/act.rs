@@ -2,7 +2,6 @@
 
 use warp::reply::Response;
 
-use crate::http::Door;
 use crate::http::api::{
     astray, delivery_id, no_such_channel, no_such_delivery, no_such_heartbeat, refused, target,
 };
@@ -11,7 +10,6 @@ use crate::http::page::address::Act;
 use crate::http::page::login::local;
 use crate::http::page::see_other;
 use crate::http::rejection::Failure;
-use crate::http::seam::Engine;
 use crate::machine::event::{Reply, Request as Wish};
 use crate::model::channel::ChannelName;
 use crate::model::time::Span;
@@ -24,52 +22,32 @@ pub(super) const PAUSES: [(&str, &str, i64); 4] = [
     ("7d", "for 7 days", 604_800),
 ];
 
-/// Does it, and leads back.
-pub(super) async fn answer<E: Engine>(door: &Door<E>, act: &Act, form: &Form) -> Result<Response, Failure> {
-    match act {
-        Act::Pause(name) => {
-            let wish = Wish::Pause { target: target(name)?, span: span(form.get("for"))? };
-            back(door.engine.request(wish).await?)
-        }
-        Act::Resume(name) => back(door.engine.request(Wish::Resume { target: target(name)? }).await?),
-        Act::Retry(id) => {
-            let reply = door.engine.request(Wish::Retry { delivery: delivery_id(id)? }).await?;
-            queued(reply, form, no_such_delivery)
-        }
-        Act::Test(name) => {
-            let reply = door.engine.request(Wish::Test { channel: ChannelName::new(name) }).await?;
-            queued(reply, form, no_such_channel)
-        }
-    }
+/// What the engine is to do.
+pub(super) fn wish(act: &Act, form: &Form) -> Result<Wish, Failure> {
+    Ok(match act {
+        Act::Pause(name) => Wish::Pause { target: target(name)?, span: span(form.get("for"))? },
+        Act::Resume(name) => Wish::Resume { target: target(name)? },
+        Act::Retry(id) => Wish::Retry { delivery: delivery_id(id)? },
+        Act::Test(name) => Wish::Test { channel: ChannelName::new(name) },
+    })
 }
 
-/// On to where the form wants.
-fn queued(reply: Reply, form: &Form, unknown: impl Fn() -> Failure) -> Result<Response, Failure> {
+/// Leads back from what was done.
+pub(super) fn answer(act: &Act, reply: Reply, form: &Form) -> Result<Response, Failure> {
     match reply {
-        Reply::Queued(_) => Ok(see_other(&format!("../..{}", local(form.get("next"))))),
-        Reply::Unknown => Err(unknown()),
-        Reply::Conflict(conflict) => Err(refused(conflict)),
-        reply @ (Reply::Done
-        | Reply::Taken
-        | Reply::Created(_)
-        | Reply::Changed(_)
-        | Reply::Deleted
-        | Reply::Reloading) => Err(astray(&reply)),
-    }
-}
-
-/// Back to the heartbeat.
-fn back(reply: Reply) -> Result<Response, Failure> {
-    match reply {
+        // Back to the heartbeat.
         Reply::Changed(slug) => Ok(see_other(&format!("../{slug}"))),
-        Reply::Unknown => Err(no_such_heartbeat()),
+        // On to where the form wants.
+        Reply::Queued(_) => Ok(see_other(&format!("../..{}", local(form.get("next"))))),
+        Reply::Unknown => Err(match act {
+            Act::Pause(_) | Act::Resume(_) => no_such_heartbeat(),
+            Act::Retry(_) => no_such_delivery(),
+            Act::Test(_) => no_such_channel(),
+        }),
         Reply::Conflict(conflict) => Err(refused(conflict)),
-        reply @ (Reply::Done
-        | Reply::Taken
-        | Reply::Created(_)
-        | Reply::Deleted
-        | Reply::Queued(_)
-        | Reply::Reloading) => Err(astray(&reply)),
+        reply @ (Reply::Done | Reply::Taken | Reply::Created(_) | Reply::Deleted | Reply::Reloading) => {
+            Err(astray(&reply))
+        }
     }
 }
 

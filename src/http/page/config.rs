@@ -14,7 +14,7 @@ use crate::http::page::frame::{Frame, Framed, Here};
 use crate::http::page::home::survey;
 use crate::http::page::list::{ITEMS, Listed};
 use crate::http::page::mark::Mark;
-use crate::http::page::{words, written};
+use crate::http::page::{page, words};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::http::{ConfigHealth, Door, HttpSettings, TimeZoneOrigin};
@@ -49,23 +49,24 @@ impl Framed for Config {
 }
 
 /// Answers with the page.
-pub(super) async fn answer<E: Engine>(
+pub(super) fn answer<E: Engine>(
     door: &Door<E>,
     visitor: Visitor,
     query: &[(String, String)],
 ) -> Result<Response, Failure> {
     Listed::read("config", query).parameters(&[])?;
     let wanted = Wanted { source: Some(Source::Api), rows: ITEMS, ..Wanted::default() };
-    let mut by_api = survey(&door.engine, &wanted).await?;
+    let mut by_api = survey(&door.engine, wanted)?;
     let slugs: Vec<Slug> = by_api.first_rows().into_iter().map(|row| row.slug).collect();
-    let (tiles, standings) = door.engine.ask(move |view| (view.tiles(&slugs, 0), view.standings())).await?;
+    let (tiles, standings) =
+        door.engine.blocking_ask(move |view| (view.tiles(&slugs, 0), view.standings()))?;
     let health = door.config.borrow().clone();
     let journal = door.engine.journal().borrow().error.clone();
     let settings = door.settings();
     let running_for = i64::try_from(door.opened.elapsed().as_secs()).unwrap_or(i64::MAX);
-    let frame = Frame::of(door, visitor, ("./", Here::Config), "Config").await?;
+    let frame = Frame::of(door, visitor, ("./", Here::Config), "Config")?;
     let frame = Frame { listens: "config journal blind heartbeat", ..frame };
-    written(move || Config {
+    Ok(page(&Config {
         frame,
         settings,
         health,
@@ -75,8 +76,7 @@ pub(super) async fn answer<E: Engine>(
         running_for: Span::from_secs(running_for),
         by_api: by_api.total,
         tiles,
-    })
-    .await
+    }))
 }
 
 impl Config {

@@ -1,6 +1,9 @@
 //! What stands around every page: title, icon, navigation, what is wrong with the daemon itself, and who looks.
 
-use askama::Template;
+use std::fmt;
+
+use askama::filters::HtmlSafe;
+use askama::{FastWritable, Template, Values};
 
 use crate::config::Role;
 use crate::engine::handle::Refused;
@@ -58,6 +61,25 @@ pub(super) struct Frame {
     pub(super) listens: &'static str,
 }
 
+/// The field of a form that says that it is ours.
+pub(super) struct Token<'a>(&'a str);
+
+impl fmt::Display for Token<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, r#"<input type="hidden" name="csrf" value="{}">"#, self.0)
+    }
+}
+
+impl HtmlSafe for Token<'_> {}
+
+/// What a template writes without a formatter is one call there.
+impl FastWritable for Token<'_> {
+    #[inline(never)]
+    fn write_into(&self, dest: &mut dyn fmt::Write, _: &dyn Values) -> askama::Result<()> {
+        Ok(write!(dest, "{self}")?)
+    }
+}
+
 /// A page within its frame.
 pub(super) trait Framed: Template {
     /// What stands around it.
@@ -79,16 +101,16 @@ impl Frame {
     pub(super) const FILES: u64 = VERSION;
 
     /// Around a page for somebody who may see it.
-    pub(super) async fn of<E: Engine>(
+    pub(super) fn of<E: Engine>(
         door: &Door<E>,
         visitor: Visitor,
         (root, here): (&'static str, Here),
-        title: impl Into<String>,
+        title: &str,
     ) -> Result<Self, Refused> {
         let now = door.engine.now();
         let since = now - GIVEN_UP_FOR;
         let (open, given_up) =
-            door.engine.ask(move |view| (view.open_incidents(), view.given_up_after(since))).await?;
+            door.engine.blocking_ask(move |view| (view.open_incidents(), view.given_up_after(since)))?;
         let mut troubles = Vec::new();
         if let Some(error) = &door.engine.journal().borrow().error {
             troubles.push(format!(
@@ -107,7 +129,7 @@ impl Frame {
             ));
         }
         Ok(Self {
-            title: title.into(),
+            title: title.to_owned(),
             root,
             here,
             open: Some(open),
@@ -121,9 +143,9 @@ impl Frame {
     }
 
     /// Around a page for somebody who is not known.
-    pub(super) fn outside<E: Engine>(door: &Door<E>, root: &'static str, title: impl Into<String>) -> Self {
+    pub(super) fn outside<E: Engine>(door: &Door<E>, root: &'static str, title: &str) -> Self {
         Self {
-            title: title.into(),
+            title: title.to_owned(),
             root,
             here: Here::Nowhere,
             open: None,
@@ -177,9 +199,9 @@ impl Frame {
         self.visitor.as_ref().is_some_and(|visitor| visitor.role == Role::Write)
     }
 
-    /// What a form must bring.
-    pub(super) fn csrf(&self) -> &str {
-        self.visitor.as_ref().map_or("", |visitor| &visitor.csrf)
+    /// What a form must bring: letters and digits only.
+    pub(super) fn token(&self) -> Token<'_> {
+        Token(self.visitor.as_ref().map_or("", |visitor| &visitor.csrf))
     }
 
     /// Whether somebody may sign out.

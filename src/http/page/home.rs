@@ -1,6 +1,9 @@
 //! The first page: open incidents, then all heartbeats, a page at a time, filtered, sorted and grouped by the
 //! server.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use askama::Template;
 use warp::reply::Response;
 
@@ -9,13 +12,13 @@ use crate::http::Door;
 use crate::http::auth::Visitor;
 use crate::http::page::frame::{Frame, Framed, Here};
 use crate::http::page::mark::Mark;
+use crate::http::page::page;
 use crate::http::page::query::{ListQuery, PAGES, ROWS};
 use crate::http::page::strip::{RUNS, Strip};
-use crate::http::page::times::{Told, lasted, next, past};
-use crate::http::page::written;
+use crate::http::page::times::{Or, lasted, next, past};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
-use crate::machine::view::{GroupCount, Grouping, HeartbeatView, Order, Row, Survey, TileView, Wanted};
+use crate::machine::view::{GroupCount, Grouping, Order, Row, Survey, TileView, Wanted};
 use crate::model::heartbeat::Status;
 use crate::model::id::Slug;
 use crate::model::time::Timestamp;
@@ -47,7 +50,7 @@ impl Framed for Home {
 struct Group {
     /// The tag or host; `None` where nothing is grouped.
     heading: Option<Heading>,
-    tiles: Vec<Tile>,
+    lines: Vec<Line>,
 }
 
 struct Heading {
@@ -56,58 +59,68 @@ struct Heading {
     count: Option<GroupCount>,
 }
 
+/// A field of the form that chooses by a name.
+struct Choice<'a> {
+    field: &'static str,
+    label: &'static str,
+    names: Vec<(&'a str, usize)>,
+    chosen: Option<&'a str>,
+}
+
+impl Choice<'_> {
+    /// What was chosen and is not in the list, which is not always whole.
+    fn unlisted(&self) -> Option<&str> {
+        self.chosen.filter(|chosen| !self.names.iter().any(|(name, _)| name == chosen))
+    }
+}
+
+#[inline(never)]
+fn listed(names: &BTreeMap<String, GroupCount>) -> Vec<(&str, usize)> {
+    names.iter().map(|(name, count)| (name.as_str(), count.rows)).collect()
+}
+
 /// A row.
-struct Tile {
-    heartbeat: HeartbeatView,
-    words: String,
+struct Line {
+    tile: TileView,
     strip: Strip,
     now: Timestamp,
 }
 
 /// Answers with the page.
-pub(super) async fn answer<E: Engine>(
+pub(super) fn answer<E: Engine>(
     door: &Door<E>,
     visitor: Visitor,
     query: &[(String, String)],
 ) -> Result<Response, Failure> {
     let query = ListQuery::read(query)?;
-    let wanted = query.wanted();
-    let mut survey = survey(&door.engine, &wanted).await?;
-    let rows: Vec<Row> = survey.first_rows().into_iter().skip(query.page * ROWS).collect();
-    let slugs: Vec<Slug> = rows.iter().map(|row| row.slug.clone()).collect();
+    let mut survey = survey(&door.engine, query.wanted())?;
+    let rows = survey.first_rows();
+    let rows = rows.get(query.page * ROWS..).unwrap_or_default();
     let first_page = query.page == 0 && !query.filters();
-    let incidents = door
-        .engine
-        .ask(move |view| {
-            let open = if first_page { view.down(INCIDENTS) } else { Vec::new() };
-            view.tiles(&open, 0)
-        })
-        .await?;
-    let mut tiles = Vec::with_capacity(slugs.len());
-    for some in slugs.chunks(TILES) {
-        let some = some.to_vec();
-        tiles.extend(door.engine.ask(move |view| view.tiles(&some, RUNS)).await?);
+    let incidents = door.engine.blocking_ask(move |view| {
+        let open = if first_page { view.down(INCIDENTS) } else { Vec::new() };
+        view.tiles(&open, 0)
+    })?;
+    let mut tiles = Vec::new();
+    for some in rows.chunks(TILES) {
+        let slugs: Vec<Slug> = some.iter().map(|row| row.slug.clone()).collect();
+        tiles.append(&mut door.engine.blocking_ask(move |view| view.tiles(&slugs, RUNS))?);
     }
-    let frame = Frame::of(door, visitor, ("./", Here::Heartbeats), "Heartbeats").await?;
+    let frame = Frame::of(door, visitor, ("./", Here::Heartbeats), "Heartbeats")?;
     let shown = rows.len();
-    written(move || {
-        let groups = grouped(rows, tiles, &survey, query.grouping, frame.now);
-        Home { frame, query, survey, incidents, groups, shown }
-    })
-    .await
+    let groups = grouped(rows, tiles, &survey, query.grouping, frame.now);
+    Ok(page(&Home { frame, query, survey, incidents, groups, shown }))
 }
 
 /// Looks at all heartbeats, a turn's number at a time.
-pub(super) async fn survey<E: Engine>(engine: &E, wanted: &Wanted) -> Result<Survey, Refused> {
-    let (mut survey, mut after) = (Survey::default(), None::<Slug>);
+pub(super) fn survey<E: Engine>(engine: &E, wanted: Wanted) -> Result<Survey, Refused> {
+    let (wanted, mut survey, mut after) = (Arc::new(wanted), Survey::default(), None::<Slug>);
     loop {
-        let (wanted, mut so_far) = (wanted.clone(), survey);
-        (so_far, after) = engine
-            .ask(move |view| {
-                let next = view.survey(&wanted, after.as_ref().map(Slug::as_str), &mut so_far);
-                (so_far, next)
-            })
-            .await?;
+        let (wanted, mut so_far) = (Arc::clone(&wanted), survey);
+        (so_far, after) = engine.blocking_ask(move |view| {
+            let next = view.survey(&wanted, after.as_ref().map(Slug::as_str), &mut so_far);
+            (so_far, next)
+        })?;
         survey = so_far;
         if after.is_none() {
             return Ok(survey);
@@ -117,7 +130,7 @@ pub(super) async fn survey<E: Engine>(engine: &E, wanted: &Wanted) -> Result<Sur
 
 /// Puts the rows under their headings. A heartbeat that has left since it was counted has no row.
 fn grouped(
-    rows: Vec<Row>,
+    rows: &[Row],
     tiles: Vec<TileView>,
     survey: &Survey,
     grouping: Option<Grouping>,
@@ -126,21 +139,14 @@ fn grouped(
     let mut groups: Vec<Group> = Vec::new();
     let mut tiles = tiles.into_iter().peekable();
     for row in rows {
-        let Some(TileView { heartbeat, words, runs, .. }) =
-            tiles.next_if(|tile| tile.heartbeat.slug == row.slug)
-        else {
-            continue;
-        };
-        let heading =
-            grouping.map(|_| Heading { count: survey.groups.get(&row.group).copied(), name: row.group });
-        let name = |heading: &Option<Heading>| heading.as_ref().map(|heading| heading.name.clone());
-        let same = groups.last().is_some_and(|group| name(&group.heading) == name(&heading));
-        if !same {
-            groups.push(Group { heading, tiles: Vec::new() });
+        let Some(tile) = tiles.next_if(|tile| tile.heartbeat.slug == row.slug) else { continue };
+        if groups.last().is_none_or(|last| last.heading.as_ref().is_some_and(|last| last.name != row.group)) {
+            let count = survey.of_group(row.group.as_deref());
+            let heading = grouping.map(|_| Heading { count, name: row.group.clone() });
+            groups.push(Group { heading, lines: Vec::new() });
         }
-        let strip = Strip::of(&runs);
         if let Some(group) = groups.last_mut() {
-            group.tiles.push(Tile { heartbeat, words, strip, now });
+            group.lines.push(Line { strip: Strip::of(&tile.runs), tile, now });
         }
     }
     groups
@@ -174,6 +180,15 @@ impl Home {
         self.query.page + 1 == PAGES && self.survey.total > PAGES * ROWS
     }
 
+    /// The tags and the hosts that there are to choose from.
+    fn choices(&self) -> [Choice<'_>; 2] {
+        let (tag, host) = (self.query.tag.as_deref(), self.query.host.as_deref());
+        [
+            Choice { field: "tag", label: "Tag", names: listed(&self.survey.tags), chosen: tag },
+            Choice { field: "host", label: "Host", names: listed(&self.survey.hosts), chosen: host },
+        ]
+    }
+
     /// The statuses that there are to choose from, with their numbers.
     fn tabs(&self) -> Vec<(Status, u64)> {
         Status::BY_URGENCY
@@ -184,16 +199,16 @@ impl Home {
     }
 }
 
-impl Tile {
-    fn last_ping(&self) -> Option<Told> {
-        self.heartbeat.last_ping_at.map(|at| past(at, self.now))
+impl Line {
+    fn last_ping(&self) -> Or {
+        Or(self.tile.heartbeat.last_ping_at.map(|at| past(at, self.now)), "never")
     }
 
-    fn next_due(&self) -> Option<Told> {
-        self.heartbeat.next_due_at.map(|at| next(at, self.now))
+    fn next_due(&self) -> Or {
+        Or(self.tile.heartbeat.next_due_at.map(|at| next(at, self.now)), "–")
     }
 
-    fn took(&self) -> Option<String> {
-        self.heartbeat.last_duration_ms.map(lasted)
+    fn took(&self) -> String {
+        self.tile.heartbeat.last_duration_ms.map_or_else(|| "–".to_owned(), lasted)
     }
 }

@@ -4,13 +4,13 @@ use askama::Template;
 use warp::reply::Response;
 
 use crate::http::Door;
-use crate::http::api::incidents;
+use crate::http::api::{blocking_slug_of, incidents, pages};
 use crate::http::auth::Visitor;
 use crate::http::page::frame::{Frame, Framed, Here};
 use crate::http::page::list::{ITEMS, Listed, Tiles, named};
 use crate::http::page::mark::Mark;
 use crate::http::page::times::fixed;
-use crate::http::page::{words, written};
+use crate::http::page::{page, words};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::machine::view::{IncidentEntry, TileView};
@@ -43,25 +43,24 @@ struct Item {
 }
 
 /// Answers with the page.
-pub(super) async fn answer<E: Engine>(
+pub(super) fn answer<E: Engine>(
     door: &Door<E>,
     visitor: Visitor,
     query: &[(String, String)],
 ) -> Result<Response, Failure> {
     let mut listed = Listed::read("incidents", query);
     let given = listed.parameters(&["status", "heartbeat", "cursor"])?;
-    let (filter, cursor) = incidents::wanted(door, &given).await.map_err(named)?;
+    let (mut filter, before) = incidents::wanted(&given).map_err(named)?;
+    filter.heartbeat = blocking_slug_of(door, given.text("heartbeat")).map_err(named)?;
     listed.put_slug(filter.heartbeat.as_ref().map(Slug::as_str));
-    let (found, next) = incidents::page(&door.engine, filter, cursor, ITEMS).await?;
+    let (found, next) = pages::blocking_gather(&door.engine, ITEMS, before, incidents::piece(filter))?;
+    let next = next.map(incidents::cursor);
     let slugs = found.iter().map(|entry| entry.heartbeat.clone()).collect();
-    let tiles = Tiles::of(&door.engine, slugs).await?;
-    let frame = Frame::of(door, visitor, ("./", Here::Incidents), "Incidents").await?;
-    written(move || {
-        let now = frame.now;
-        let items = found.into_iter().map(|entry| Item::new(entry, &tiles, now)).collect();
-        Incidents { frame, listed, items, next }
-    })
-    .await
+    let tiles = Tiles::of(&door.engine, slugs)?;
+    let frame = Frame::of(door, visitor, ("./", Here::Incidents), "Incidents")?;
+    let now = frame.now;
+    let items = found.into_iter().map(|entry| Item::new(entry, &tiles, now)).collect();
+    Ok(page(&Incidents { frame, listed, items, next }))
 }
 
 impl Item {

@@ -5,6 +5,7 @@ use url::form_urlencoded::Serializer;
 
 use crate::engine::handle::Refused;
 use crate::http::api::request::Parameters;
+use crate::http::page::few::sort_few;
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::machine::view::TileView;
@@ -29,11 +30,13 @@ impl Listed {
     }
 
     /// The parameters, which must all be known.
+    #[inline(never)]
     pub(super) fn parameters(&self, known: &'static [&'static str]) -> Result<Parameters<'_>, Failure> {
         Parameters::read(&self.given, known).map_err(named)
     }
 
     /// What was given.
+    #[inline(never)]
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.given.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
@@ -69,6 +72,7 @@ impl Listed {
 }
 
 /// A page has no field to show what is wrong beside, so the sentence names it.
+#[inline(never)]
 pub(super) fn named(failure: Failure) -> Failure {
     match &failure.field {
         Some(field) => Failure { message: format!("\"{field}\": {}", failure.message), ..failure },
@@ -81,13 +85,14 @@ pub(super) struct Tiles(Vec<TileView>);
 
 impl Tiles {
     /// Those of these slugs that there are.
-    pub(super) async fn of<E: Engine>(engine: &E, mut slugs: Vec<Slug>) -> Result<Self, Refused> {
-        slugs.sort_unstable();
+    pub(super) fn of<E: Engine>(engine: &E, mut slugs: Vec<Slug>) -> Result<Self, Refused> {
+        sort_few(&mut slugs, |a, b| a < b);
         slugs.dedup();
-        engine.ask(move |view| view.tiles(&slugs, 0)).await.map(Self)
+        engine.blocking_ask(move |view| view.tiles(&slugs, 0)).map(Self)
     }
 
     /// The one of a slug.
+    #[inline(never)]
     pub(super) fn get(&self, slug: &Slug) -> Option<&TileView> {
         self.0.iter().find(|tile| tile.heartbeat.slug == *slug)
     }

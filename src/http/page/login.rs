@@ -3,15 +3,18 @@
 
 use askama::Template;
 use http::header::{SET_COOKIE, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use warp::reply::Response;
 
 use crate::http::Door;
-use crate::http::auth::{Facts, Turned, key_of, reads, refuse_other_sites, visitor};
+use crate::http::auth::{Facts, Turned, Visitor, key_of, reads, visitor};
+use crate::http::form::Form;
+use crate::http::head::Head;
 use crate::http::origin::origin;
+use crate::http::page::address::Address;
 use crate::http::page::frame::{Frame, Framed};
-use crate::http::page::{Request, Sent, dressed, page, see_other, wants_page};
+use crate::http::page::{dressed, page, put_header, see_other, wants_page};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::http::session;
@@ -19,17 +22,10 @@ use crate::http::session;
 /// Bytes of an address that is gone to after signing in.
 const NEXT_MAX: usize = 2_000;
 
-/// Answers at `/login`.
-pub(super) async fn login<E: Engine>(
-    door: &Door<E>,
-    request: &Request,
-    sent: Sent,
-) -> Result<Response, Failure> {
-    if request.method == Method::POST {
-        return sign_in(door, request, sent).await;
-    }
-    let next = request.query.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
-    match visitor(&door.settings(), request.facts(), door.engine.now()) {
+/// Answers at `/login` who sends nothing.
+pub(super) fn login<E: Engine>(door: &Door<E>, head: &Head) -> Result<Response, Failure> {
+    let next = head.query.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
+    match visitor(&door.settings(), head.facts(), door.engine.now()) {
         Ok(_) => Ok(on(next, None)),
         Err(Turned::Login) => Ok(form(door, next, false)),
         Err(Turned::Failure(failure)) => Err(failure),
@@ -53,62 +49,59 @@ pub(super) fn turned_away(turned: Turned, facts: Facts<'_>, path: &str) -> Resul
     }
 }
 
-async fn sign_in<E: Engine>(door: &Door<E>, request: &Request, sent: Sent) -> Result<Response, Failure> {
-    // A foreign page must not sign anybody in either, as whom it likes.
-    refuse_other_sites(&door.settings(), request.facts())?;
-    let sent = sent.await?;
+/// Answers who sends a form at `/login` or `/logout`. That it comes from no other site was looked at before.
+#[inline(never)]
+pub(super) fn sent<E: Engine>(door: &Door<E>, address: &Address, head: &Head, form: &Form) -> Response {
+    if *address == Address::Login {
+        return sign_in(door, head, form);
+    }
+    on("/login", Some(&session::set_cookie("", &door.settings().base_url)))
+}
+
+fn sign_in<E: Engine>(door: &Door<E>, head: &Head, sent: &Form) -> Response {
     let (settings, next) = (door.settings(), sent.get("next"));
     if settings.api_keys.is_empty() {
         // There is nothing to sign in to: the page says who may see it.
-        return Ok(on(next, None));
+        return on(next, None);
     }
     match key_of(&settings.api_keys, sent.get("key").trim().as_bytes()) {
         None => {
-            tell_of_failure(door, request);
-            Ok(form(door, next, true))
+            tell_of_failure(door, head);
+            form(door, next, true)
         }
         Some(key) => {
             tracing::info!(key = key.name, role = ?key.role, "somebody signed in to the page");
             let value = session::open(&settings.server_key, key, door.engine.now());
-            Ok(on(next, Some(session::set_cookie(&value, &settings.base_url))))
+            on(next, Some(&session::set_cookie(&value, &settings.base_url)))
         }
     }
 }
 
 /// Tells the log from where somebody tried; never by which key.
-fn tell_of_failure<E: Engine>(door: &Door<E>, request: &Request) {
+fn tell_of_failure<E: Engine>(door: &Door<E>, head: &Head) {
     let Some(untold) = door.knocks.heard(door.engine.now()) else { return };
-    let peer = request.peer.and_then(|peer| peer.address);
-    let from = origin(peer, &request.headers, &door.settings().trusted_proxies);
+    let peer = head.peer.and_then(|peer| peer.address);
+    let from = origin(peer, &head.headers, &door.settings().trusted_proxies);
     let from = from.map_or_else(|| "a Unix socket".to_owned(), |from| from.to_string());
     tracing::warn!(untold, "a sign-in to the page failed from {from}");
 }
 
-/// Ends a session, at `/logout`.
-pub(super) async fn logout<E: Engine>(
-    door: &Door<E>,
-    request: &Request,
-    sent: Sent,
-) -> Result<Response, Failure> {
-    let settings = door.settings();
-    let visitor = match visitor(&settings, request.facts(), door.engine.now()) {
-        Ok(visitor) => visitor,
-        // The session has ended already.
-        Err(Turned::Login) => return Ok(on("/login", None)),
-        Err(Turned::Failure(failure)) => return Err(failure),
-    };
-    visitor.sent(sent.await?.get("csrf"))?;
-    Ok(on("/login", Some(session::set_cookie("", &settings.base_url))))
+/// Who wants to leave at `/logout`; `None` when the session has ended already.
+pub(super) fn leaving<E: Engine>(door: &Door<E>, head: &Head) -> Result<Option<Visitor>, Failure> {
+    match visitor(&door.settings(), head.facts(), door.engine.now()) {
+        Ok(visitor) => Ok(Some(visitor)),
+        Err(Turned::Login) => Ok(None),
+        Err(Turned::Failure(failure)) => Err(failure),
+    }
 }
 
 /// Leads on from `/login` or `/logout` to another page of ours. Said from here: a proxy may have put a path before
 /// all of ours.
-fn on(path: &str, cookie: Option<String>) -> Response {
+#[inline(never)]
+pub(super) fn on(path: &str, cookie: Option<&str>) -> Response {
     let mut response = see_other(&format!(".{}", local(path)));
-    match cookie.map(HeaderValue::try_from) {
-        None => {}
-        Some(Ok(value)) => drop(response.headers_mut().insert(SET_COOKIE, value)),
-        Some(Err(error)) => tracing::error!(%error, "a cookie could not be written"),
+    if let Some(cookie) = cookie {
+        put_header(&mut response, SET_COOKIE, cookie);
     }
     response
 }

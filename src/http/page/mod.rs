@@ -8,6 +8,7 @@ mod assets;
 mod chart;
 mod config;
 mod deliveries;
+mod few;
 mod frame;
 mod heartbeat;
 mod home;
@@ -15,6 +16,7 @@ mod incidents;
 mod list;
 mod login;
 pub(in crate::http) mod mark;
+mod pack;
 mod query;
 mod snippets;
 mod strip;
@@ -27,24 +29,21 @@ pub(in crate::http) mod words;
 use std::sync::Arc;
 
 use askama::Template;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use warp::path::FullPath;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tokio::sync::Semaphore;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use crate::engine::handle::Refused;
 use crate::http::Door;
-use crate::http::auth::{Facts, Visitor, visit};
+use crate::http::auth::{Visitor, reads, refuse_other_sites, visit};
 use crate::http::form::Form;
-use crate::http::listen::{AbsoluteForm, Peer};
+use crate::http::head::{Body, Head, whole};
 use crate::http::page::address::{Address, Shown};
 use crate::http::page::frame::{Frame, Framed};
-use crate::http::page::login::{login, logout, turned_away};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 
@@ -52,33 +51,29 @@ use crate::http::seam::Engine;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Everything that programs do not ask.
+/// Pages that are asked for and written at the same time, each on a thread of its own; the others wait for their turn.
+const WRITERS: usize = 8;
+static TURNS: Semaphore = Semaphore::const_new(WRITERS);
+
+/// Everything that programs do not ask. It comes after all others: what it does not answer nobody can any more.
 pub(crate) fn routes<E: Engine>(
     door: Arc<Door<E>>,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
-    warp::path::full()
-        .and(warp::header::headers_cloned())
-        .and_then(|path: FullPath, headers| async move {
-            let nowhere = || Address::nowhere(path.as_str()).filter(|_| wants_page(&headers));
-            let address =
-                Address::parse(path.as_str()).or_else(nowhere).ok_or_else(warp::reject::not_found)?;
-            Ok::<_, Rejection>((address, path, headers))
-        })
-        .untuple_one()
-        .and(warp::method())
-        .and(warp::query::<Vec<(String, String)>>())
-        .and(warp::ext::optional::<Peer>())
-        .and(warp::ext::optional::<AbsoluteForm>())
-        .and(warp::body::stream())
-        .and_then(move |place, path: FullPath, headers, method, query: Vec<_>, peer, absolute, stream| {
-            let door = Arc::clone(&door);
-            async move {
-                let address = whole(path.as_str(), &query);
-                let sent = Form::read(HeaderMap::clone(&headers), stream).boxed();
-                let request = Request { method, address, query, headers, peer, absolute };
-                Ok::<_, Rejection>(respond(&door, &place, &request, sent).await)
-            }
-        })
+    whole().and_then(move |head: Head, body| {
+        let door = Arc::clone(&door);
+        async move {
+            let address = address(&head).ok_or_else(warp::reject::not_found)?;
+            let root = address.root();
+            let answered = answer(&door, address, head, body).await;
+            Ok::<_, Rejection>(answered.unwrap_or_else(|failure| refusal(&*door, root, &failure)))
+        }
+    })
+}
+
+/// The place of the page that is asked for; where there is none, only a browser is told so by a page.
+fn address(head: &Head) -> Option<Address> {
+    let nowhere = || Address::nowhere(&head.path).filter(|_| wants_page(&head.headers));
+    Address::parse(&head.path).or_else(nowhere)
 }
 
 /// Whether a browser wants something to show.
@@ -87,101 +82,123 @@ fn wants_page(headers: &HeaderMap) -> bool {
     accepts.into_iter().any(|kinds| kinds.contains("text/html"))
 }
 
-/// The path with its query.
-fn whole(path: &str, query: &[(String, String)]) -> String {
-    if query.is_empty() {
-        return path.to_owned();
+/// The path and query of a request.
+fn address_of(head: &Head) -> String {
+    if head.query.is_empty() {
+        return head.path.clone();
     }
-    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-    format!("{path}?{query}")
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&head.query).finish();
+    format!("{}?{query}", head.path)
 }
 
-/// The form that a request brings; read when it is asked for.
-type Sent = BoxFuture<'static, Result<Form, Failure>>;
-
-/// The head of a request.
-struct Request {
-    method: Method,
-    /// Its path and query, as they were sent.
-    address: String,
-    query: Vec<(String, String)>,
-    headers: HeaderMap,
-    peer: Option<Peer>,
-    absolute: Option<AbsoluteForm>,
-}
-
-impl Request {
-    fn facts(&self) -> Facts<'_> {
-        let Self { method, headers, peer, absolute, .. } = self;
-        Facts { method, headers, absolute: absolute.as_ref(), peer: *peer }
-    }
-}
-
-async fn respond<E: Engine>(door: &Door<E>, address: &Address, request: &Request, sent: Sent) -> Response {
-    match answer(door, address, request, sent).await {
-        Ok(response) => response,
-        Err(failure) => refusal(door, address.root(), &failure),
-    }
+/// How a request goes on that may.
+enum Way {
+    /// It is answered.
+    Answered(Response),
+    /// The engine is asked, for somebody who may see the page.
+    Asks(Shown, Visitor),
+    /// A form is read. Its visitor is known, but at `/login`.
+    Sends(Address, Option<Visitor>),
 }
 
 async fn answer<E: Engine>(
-    door: &Door<E>,
-    address: &Address,
-    request: &Request,
-    sent: Sent,
+    door: &Arc<Door<E>>,
+    address: Address,
+    head: Head,
+    body: Body,
 ) -> Result<Response, Failure> {
-    let somewhere = !matches!(address, Address::Nowhere(_));
-    if somewhere && !address.methods().split(", ").any(|method| request.method == method) {
-        return Err(Failure::method(address.methods()));
-    }
-    match address {
-        Address::Nowhere(_) => Err(Failure::not_found("There is nothing at this address.")),
-        Address::Asset(name) => assets::answer(name, &request.query),
-        Address::Login => login(door, request, sent).await,
-        Address::Logout => logout(door, request, sent).await,
-        Address::Shown(shown) => match visit(&door.settings(), request.facts(), door.engine.now()) {
-            Ok(visitor) => show(door, shown, visitor, request, sent).await,
-            Err(turned) => turned_away(turned, request.facts(), &request.address),
-        },
+    match way(door, address, &head)? {
+        Way::Answered(response) => Ok(response),
+        Way::Asks(shown, visitor) => {
+            let door = Arc::clone(door);
+            elsewhere(Box::new(move || show(&*door, &shown, visitor, &head))).await
+        }
+        Way::Sends(address, visitor) => {
+            let form = Form::read(&head.headers, body).await?;
+            if let Some(visitor) = visitor {
+                visitor.sent(form.get("csrf"))?;
+            }
+            let Address::Shown(Shown::Act(act)) = address else {
+                return Ok(login::sent(door, &address, &head, &form));
+            };
+            act::answer(&act, door.engine.request(act::wish(&act, &form)?).await?, &form)
+        }
     }
 }
 
-/// Answers somebody who may see the page.
-async fn show<E: Engine>(
+/// Whether a request may, and how it goes on. What waits for nothing is not within what does: it would be larger.
+#[inline(never)]
+fn way<E: Engine>(door: &Door<E>, address: Address, head: &Head) -> Result<Way, Failure> {
+    let somewhere = !matches!(address, Address::Nowhere(_));
+    if somewhere && !address.methods().split(", ").any(|method| head.method == method) {
+        return Err(Failure::method(address.methods()));
+    }
+    Ok(match address {
+        Address::Nowhere(_) => return Err(Failure::not_found("There is nothing at this address.")),
+        Address::Asset(name) => Way::Answered(assets::answer(&name, &head.query)?),
+        Address::Login if reads(&head.method) => Way::Answered(login::login(door, head)?),
+        Address::Login => {
+            // A foreign page must not sign anybody in either, as whom it likes.
+            refuse_other_sites(&door.settings(), head.facts())?;
+            Way::Sends(Address::Login, None)
+        }
+        Address::Logout => match login::leaving(door, head)? {
+            None => Way::Answered(login::on("/login", None)),
+            visitor => Way::Sends(Address::Logout, visitor),
+        },
+        Address::Shown(shown) => match (visit(&door.settings(), head.facts(), door.engine.now()), shown) {
+            (Err(turned), _) => Way::Answered(login::turned_away(turned, head.facts(), &address_of(head))?),
+            (Ok(visitor), Shown::Act(act)) => Way::Sends(Address::Shown(Shown::Act(act)), Some(visitor)),
+            (Ok(visitor), shown) => Way::Asks(shown, visitor),
+        },
+    })
+}
+
+/// Answers somebody who may see the page. It waits for the engine, so it has a thread of its own: written so it is a
+/// third as large as what would wait without one.
+fn show<E: Engine>(
     door: &Door<E>,
     shown: &Shown,
     visitor: Visitor,
-    request: &Request,
-    sent: Sent,
+    head: &Head,
 ) -> Result<Response, Failure> {
-    let query = &request.query;
+    let query = &head.query;
     match shown {
-        Shown::Home => home::answer(door, visitor, query).await,
-        Shown::Heartbeat(name) => heartbeat::answer(door, visitor, name, query).await,
-        Shown::Incidents => incidents::answer(door, visitor, query).await,
-        Shown::Deliveries => deliveries::answer(door, visitor, query).await,
-        Shown::Config => config::answer(door, visitor, query).await,
+        Shown::Home => home::answer(door, visitor, query),
+        Shown::Heartbeat(name) => heartbeat::answer(door, visitor, name, query),
+        Shown::Incidents => incidents::answer(door, visitor, query),
+        Shown::Deliveries => deliveries::answer(door, visitor, query),
+        Shown::Config => config::answer(door, visitor, query),
         Shown::Slashed(_, place) => {
-            let query = request.address.find('?').map_or("", |at| &request.address[at..]);
+            let address = address_of(head);
+            let query = address.find('?').map_or("", |at| &address[at..]);
             Ok(see_other(&format!("{place}{query}")))
         }
-        Shown::Act(act) => {
-            let form = sent.await?;
-            visitor.sent(form.get("csrf"))?;
-            act::answer(door, act, &form).await
-        }
+        Shown::Act(_) => Err(Failure::method("POST")),
     }
 }
 
 /// Leads on to another page of ours, said from this one.
+#[inline(never)]
 fn see_other(location: &str) -> Response {
     let mut response = dressed(bytes::Bytes::new(), "text/plain; charset=utf-8");
     *response.status_mut() = StatusCode::SEE_OTHER;
-    match HeaderValue::from_str(location) {
-        Ok(value) => drop(response.headers_mut().insert(LOCATION, value)),
-        Err(error) => tracing::error!(%error, "an address could not be written"),
-    }
+    put_header(&mut response, LOCATION, location);
     response
+}
+
+#[inline(never)]
+fn put_header(response: &mut Response, name: HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(value) => drop(response.headers_mut().insert(name, value)),
+        Err(error) => tell(&error),
+    }
+}
+
+/// One place for all that can be told of: a line for the log is as large as a small page.
+#[inline(never)]
+fn tell(error: &dyn std::fmt::Display) {
+    tracing::error!(%error, "a page or its headers could not be written");
 }
 
 /// Why there is no page, as one.
@@ -204,20 +221,22 @@ fn refusal<E: Engine>(door: &Door<E>, root: &'static str, failure: &Failure) -> 
     let mut response = page(&Refusal { frame, failure });
     *response.status_mut() = failure.status;
     if let Some((name, value)) = failure.header {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        put_header(&mut response, HeaderName::from_static(name), value);
     }
     response
 }
 
-/// Fills a template on another thread: the one that hears pings has better things to do.
-fn written<T: Framed>(
-    fill: impl FnOnce() -> T + Send + 'static,
-) -> BoxFuture<'static, Result<Response, Failure>> {
-    elsewhere(Box::new(move || page(&fill())))
-}
-
-fn elsewhere(fill: Box<dyn FnOnce() -> Response + Send>) -> BoxFuture<'static, Result<Response, Failure>> {
-    async { tokio::task::spawn_blocking(fill).await.map_err(|_| Refused::Stopped.into()) }.boxed()
+/// Answers on another thread: the one that hears pings has better things to do.
+async fn elsewhere(
+    answer: Box<dyn FnOnce() -> Result<Response, Failure> + Send>,
+) -> Result<Response, Failure> {
+    let turn = TURNS.acquire().await.map_err(|_| Refused::Stopped)?;
+    let answered = tokio::task::spawn_blocking(move || {
+        let answered = answer();
+        drop(turn);
+        answered
+    });
+    answered.await.map_err(|_| Refused::Stopped)?
 }
 
 /// Fills a template and its frame.
@@ -229,7 +248,7 @@ fn framed(frame: &Frame, main: askama::Result<String>) -> Response {
     match main.and_then(|main| filled(&frame.around(main))) {
         Ok(text) => dressed(text.into(), "text/html; charset=utf-8"),
         Err(error) => {
-            tracing::error!(%error, "a page could not be written");
+            tell(&error);
             let mut response = dressed("The page could not be written.".into(), "text/plain; charset=utf-8");
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             response
@@ -245,6 +264,7 @@ fn filled(template: &impl Template) -> askama::Result<String> {
 }
 
 /// With the headers that all of the page has.
+#[inline(never)]
 fn dressed(body: bytes::Bytes, content_type: &'static str) -> Response {
     let mut response = Response::new(body.into());
     let headers = response.headers_mut();

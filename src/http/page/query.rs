@@ -40,7 +40,7 @@ impl ListQuery {
     pub(super) fn read(query: &[(String, String)]) -> Result<Self, Failure> {
         let mut read = Self::default();
         for (name, value) in query {
-            let wrong = |meant: &str| Failure::field(name, format!("\"{name}\" is {meant}."));
+            let wrong = |meant: &str| wrong(name, format!("\"{name}\" is {meant}."));
             let text = Some(value.trim().to_owned()).filter(|text| !text.is_empty());
             match (name.as_str(), text.as_deref()) {
                 ("status", Some(word)) => {
@@ -70,7 +70,7 @@ impl ListQuery {
                     read.page = page.ok_or_else(|| wrong(&format!("a number from 1 to {PAGES}")))? - 1;
                 }
                 ("status" | "source" | "sort" | "group" | "page", None) => {}
-                _ => return Err(Failure::field(name, format!("There is no filter \"{name}\"."))),
+                _ => return Err(self::wrong(name, format!("There is no filter \"{name}\"."))),
             }
         }
         Ok(read)
@@ -99,25 +99,27 @@ impl ListQuery {
     }
 
     /// The address, relative to the first page.
-    pub(super) fn link(&self) -> String {
+    #[inline(never)]
+    pub(super) fn link(self) -> String {
         let mut query = Serializer::new(String::new());
-        let mut put = |name: &str, value: Option<&str>| {
-            if let Some(value) = value {
-                query.append_pair(name, value);
-            }
-        };
-        put("status", self.status.map(Status::word));
-        put("tag", self.tag.as_deref());
-        put("host", self.host.as_deref());
-        put("q", self.q.as_deref());
-        put("source", self.source_word());
-        put("sort", self.sort_word().as_deref());
-        put("group", self.group_word());
+        put(&mut query, "status", self.status.map(Status::word));
+        put(&mut query, "tag", self.tag.as_deref());
+        put(&mut query, "host", self.host.as_deref());
+        put(&mut query, "q", self.q.as_deref());
+        put(&mut query, "source", self.source_word());
+        put(&mut query, "sort", self.sort_word().as_deref());
+        put(&mut query, "group", self.group_word());
         if self.page > 0 {
-            put("page", Some(&(self.page + 1).to_string()));
+            put(&mut query, "page", Some(&(self.page + 1).to_string()));
         }
         let query = query.finish();
         if query.is_empty() { "./".to_owned() } else { format!("./?{query}") }
+    }
+
+    /// The same from its first page on.
+    #[inline(never)]
+    fn anew(&self) -> Self {
+        Self { page: 0, ..self.clone() }
     }
 
     /// The word of the order; `None` for the one that is meant when nothing is said.
@@ -145,23 +147,23 @@ impl ListQuery {
 
     /// Only those that stand so.
     pub(super) fn of_status(&self, status: Option<Status>) -> String {
-        Self { status, page: 0, ..self.clone() }.link()
+        Self { status, ..self.anew() }.link()
     }
 
     /// Only those with this tag.
     pub(super) fn of_tag(&self, tag: &str) -> String {
-        Self { tag: Some(tag.to_owned()), page: 0, ..self.clone() }.link()
+        Self { tag: Some(tag.to_owned()), ..self.anew() }.link()
     }
 
     /// Only those of this host.
     pub(super) fn of_host(&self, host: &str) -> String {
-        Self { host: Some(host.to_owned()), page: 0, ..self.clone() }.link()
+        Self { host: Some(host.to_owned()), ..self.anew() }.link()
     }
 
     /// Sorted by this; the other way round when they are already.
     pub(super) fn sorted(&self, order: Order) -> String {
         let reversed = self.order == order && !self.reversed;
-        Self { order, reversed, page: 0, ..self.clone() }.link()
+        Self { order, reversed, ..self.anew() }.link()
     }
 
     /// For `aria-sort`.
@@ -175,7 +177,20 @@ impl ListQuery {
 
     /// Another page.
     pub(super) fn of_page(&self, page: usize) -> String {
-        Self { page, ..self.clone() }.link()
+        Self { page, ..self.anew() }.link()
+    }
+}
+
+/// What is wrong with a parameter.
+#[inline(never)]
+pub(super) fn wrong(name: &str, message: String) -> Failure {
+    Failure::field(name, message)
+}
+
+#[inline(never)]
+fn put(query: &mut Serializer<'_, String>, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        query.append_pair(name, value);
     }
 }
 
@@ -199,7 +214,7 @@ mod tests {
             "sort=status&group=tag",
         ] {
             let first = read(query).unwrap();
-            let link = first.link();
+            let link = first.clone().link();
             assert_eq!(read(link.strip_prefix("./?").unwrap_or("")).unwrap(), first, "{query}");
             assert_eq!(link, if query.is_empty() { "./".to_owned() } else { format!("./?{query}") });
         }

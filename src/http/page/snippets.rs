@@ -2,6 +2,7 @@
 //! exit code, time limit and retries, and none with a way to fail the job. Knows how each language quotes; never
 //! asks the engine.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::machine::view::HeartbeatView;
@@ -47,11 +48,11 @@ pub(super) struct Snippet {
     /// The heading over it.
     pub(super) title: &'static str,
     /// What people must know beside it.
-    pub(super) note: String,
+    pub(super) note: Cow<'static, str>,
     /// Its language, as Markdown calls it.
     pub(super) language: &'static str,
     /// What to copy.
-    pub(super) text: String,
+    pub(super) text: Cow<'static, str>,
 }
 
 /// All of them, for a ping URL that the one who looks may see.
@@ -61,68 +62,68 @@ pub(super) fn snippets(ping_url: &str, job: &Job<'_>) -> Vec<Snippet> {
         Snippet {
             id: "cron",
             title: "cron",
-            note: cron_note(job),
+            note: cron_note(job).into(),
             language: "crontab",
-            text: cron(url, job, false),
+            text: cron(url, job, false).into(),
         },
         Snippet {
             id: "cron-output",
             title: "cron, with what the job printed",
-            note: "% is a newline in a crontab, so it is written \\%. cron has nothing left to mail."
-                .to_owned(),
+            note: "% is a newline in a crontab, so it is written \\%. cron has nothing left to mail.".into(),
             language: "crontab",
-            text: cron(url, job, true),
+            text: cron(url, job, true).into(),
         },
         Snippet {
             id: "bash",
             title: "A bash script",
-            note: "The trap runs however the script ends, with the code it ends with.".to_owned(),
+            note: "The trap runs however the script ends, with the code it ends with.".into(),
             language: "bash",
-            text: bash(url),
+            text: bash(url).into(),
         },
         Snippet {
             id: "systemd",
             title: "systemd: a drop-in for the service",
-            note: "systemctl edit the service, and put the script below beside it.".to_owned(),
+            note: "systemctl edit the service, and put the script below beside it.".into(),
             language: "ini",
-            text: systemd(url),
+            text: systemd(url).into(),
         },
         Snippet {
             id: "systemd-end",
             title: "systemd: /usr/local/bin/overdue-end",
             note:
                 "Mode 755. EXIT_STATUS can be the name of a signal, or 0 after a timeout: hence the script."
-                    .to_owned(),
+                    .into(),
             language: "sh",
-            text: SYSTEMD_END.to_owned(),
+            text: SYSTEMD_END.into(),
         },
         Snippet {
             id: "compose",
             title: "Docker Compose",
-            note: local_note(url, &format!("Compose takes $ for itself, so it is written $$. {STOPPED}")),
+            note: local_note(url, &format!("Compose takes $ for itself, so it is written $$. {STOPPED}"))
+                .into(),
             language: "yaml",
-            text: compose(url),
+            text: compose(url).into(),
         },
         Snippet {
             id: "kubernetes",
             title: "Kubernetes CronJob",
-            note: local_note(url, &kubernetes_note(job)),
+            note: local_note(url, &kubernetes_note(job)).into(),
             language: "yaml",
-            text: kubernetes(url, job),
+            text: kubernetes(url, job).into(),
         },
         Snippet {
             id: "python",
             title: "Python",
-            note: "With the standard library only.".to_owned(),
+            note: "With the standard library only.".into(),
             language: "python",
-            text: PYTHON.replace("URL", url),
+            text: PYTHON.replace("URL", url).into(),
         },
         Snippet {
             id: "powershell",
             title: "PowerShell",
-            note: "For Windows PowerShell 5.1 and PowerShell 7.".to_owned(),
+            note: "For Windows PowerShell 5.1 and PowerShell 7.".into(),
             language: "powershell",
-            text: POWERSHELL.replace("URL", url),
+            text: POWERSHELL.replace("URL", url).into(),
         },
     ]
 }

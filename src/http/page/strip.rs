@@ -1,7 +1,7 @@
 //! The last runs as a strip of bars: height is duration, colour is outcome, and what did not go well differs in
 //! shape too. One path for each outcome, so that fifty strips weigh little.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crate::http::page::times::lasted;
 use crate::http::page::words::counted;
@@ -41,22 +41,21 @@ impl Strip {
             label: label(runs),
         };
         let longest = runs.iter().filter_map(|entry| entry.run.duration_ms).max().unwrap_or(0).max(1);
+        let room = HEIGHT - FOOT;
         for (n, entry) in runs.iter().take(RUNS).enumerate() {
             let x = (RUNS - 1 - n) * STEP;
-            let room = HEIGHT - FOOT;
             // A run without a start has no duration: a short bar.
             let height = entry.run.duration_ms.map_or(room / 4, |ms| (room * ms / longest).max(2));
-            let bar = format!("M{x} {}v-{height}h4v{height}z", HEIGHT - FOOT);
-            match entry.run.outcome {
-                Some(Outcome::Success) => strip.good.push_str(&bar),
-                Some(Outcome::Failure) => {
-                    strip.bad.extend([bar, format!("M{x} {}h4v3h-4z", HEIGHT - 3)]);
-                }
-                Some(Outcome::Overran) => {
-                    strip.overran.extend([bar, format!("M{x} {HEIGHT}l2 -4l2 4z")]);
-                }
-                Some(Outcome::Abandoned) => strip.abandoned.push_str(&bar),
-                None => strip.open.extend([format!("M{x} {}v-{room}h4v{room}z", HEIGHT - FOOT)]),
+            let (path, height, mark) = match entry.run.outcome {
+                Some(Outcome::Success) => (&mut strip.good, height, None),
+                Some(Outcome::Failure) => (&mut strip.bad, height, Some((HEIGHT - 3, "h4v3h-4z"))),
+                Some(Outcome::Overran) => (&mut strip.overran, height, Some((HEIGHT, "l2 -4l2 4z"))),
+                Some(Outcome::Abandoned) => (&mut strip.abandoned, height, None),
+                None => (&mut strip.open, room, None),
+            };
+            write!(path, "M{x} {room}v-{height}h4v{height}z").expect("a string takes all");
+            if let Some((y, mark)) = mark {
+                write!(path, "M{x} {y}{mark}").expect("a string takes all");
             }
         }
         strip

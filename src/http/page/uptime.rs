@@ -1,7 +1,10 @@
 //! The last 90 days as a bar of cells, today at the right. What did not go well differs in shape too: it hangs from
-//! the top, and a mark stands below. Pure: it knows the days and the time, and nothing of HTML.
+//! the top, and a mark stands below. Pure: it knows the days, the time, and how a cell is drawn.
 
-use jiff::civil::Date;
+use std::fmt::{self, Write as _};
+
+use askama::filters::HtmlSafe;
+use askama::{FastWritable, Values};
 use jiff::tz::TimeZone;
 
 use crate::http::page::chart::Place;
@@ -41,9 +44,49 @@ pub(super) struct Cell {
     pub(super) title: String,
 }
 
+/// A piece of a cell, as SVG.
+pub(super) struct Rect {
+    class: &'static str,
+    x: Place,
+    y: Place,
+    height: Place,
+}
+
+impl fmt::Display for Rect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self { class, x, y, height }, width) = (self, Uptime::width());
+        write!(f, r#"<rect class="{class}" x="{x}%" y="{y}" width="{width}%" height="{height}"/>"#)
+    }
+}
+
+impl HtmlSafe for Rect {}
+
+/// What a template writes without a formatter is one call there.
+impl FastWritable for Rect {
+    #[inline(never)]
+    fn write_into(&self, dest: &mut dyn fmt::Write, _: &dyn Values) -> askama::Result<()> {
+        Ok(write!(dest, "{self}")?)
+    }
+}
+
+impl Cell {
+    /// What is drawn of it.
+    pub(super) fn rects(&self) -> Vec<Rect> {
+        let rect = |class, y, height| Rect { class, x: self.x, y, height };
+        let mut rects = vec![rect("room", Place(0.0), Place(CELL))];
+        if let Some(bad) = self.bad {
+            rects.extend([rect("bad", Place(0.0), bad), rect("bad", Place(35.0), Place(4.0))]);
+        }
+        if self.height.0 > 0.0 {
+            rects.push(rect(self.class, self.top, self.height));
+        }
+        rects
+    }
+}
+
 impl Uptime {
     /// The width of a cell, in percent.
-    pub(super) fn width() -> Place {
+    fn width() -> Place {
         Place(100.0 / DAYS as f64 * 0.8)
     }
 
@@ -53,8 +96,9 @@ impl Uptime {
         let cells: Vec<Cell> = (0..DAYS)
             .map(|n| {
                 let date = today.saturating_sub(jiff::Span::new().days((DAYS - 1 - n) as i64));
-                let day = stats.days.iter().find(|day| is(day, date));
-                cell(n, date, day)
+                let date = date.to_string();
+                let day = stats.days.iter().find(|day| day.date == date);
+                cell(n, &date, day)
             })
             .collect();
         let share = stats.uptime.map(percent);
@@ -72,11 +116,7 @@ impl Uptime {
     }
 }
 
-fn is(day: &DayStats, date: Date) -> bool {
-    day.date.parse::<Date>().is_ok_and(|of| of == date)
-}
-
-fn cell(n: usize, date: Date, day: Option<&DayStats>) -> Cell {
+fn cell(n: usize, date: &str, day: Option<&DayStats>) -> Cell {
     let x = Place(n as f64 * 100.0 / DAYS as f64);
     let stub =
         |title| Cell { x, bad: None, top: Place(CELL - STUB), height: Place(STUB), class: "none", title };
@@ -94,16 +134,16 @@ fn cell(n: usize, date: Date, day: Option<&DayStats>) -> Cell {
 fn title(day: &DayStats) -> String {
     let counted =
         |n: u64, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
-    let mut parts = vec![counted(day.runs.count, "run", "runs")];
+    let mut title = format!("{}: {}", day.date, counted(day.runs.count, "run", "runs"));
     for (n, word) in [(day.runs.failure, "failed"), (day.runs.overran, "overran"), (day.missed, "missed")] {
         if n > 0 {
-            parts.push(format!("{n} {word}"));
+            write!(title, ", {n} {word}").expect("a string takes all");
         }
     }
     if let Some(uptime) = day.uptime {
-        parts.push(format!("{} went well", percent(uptime)));
+        write!(title, ", {} went well", percent(uptime)).expect("a string takes all");
     }
-    format!("{}: {}", day.date, parts.join(", "))
+    title
 }
 
 /// To a tenth, and never 100 % of what was not all well.

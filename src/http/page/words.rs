@@ -1,5 +1,7 @@
 //! What runs, incidents and deliveries are called on the page, in words.
 
+use std::fmt::Write as _;
+
 use crate::http::page::times::{instant, lasted};
 use crate::machine::view::{DeliveryStatus, IncidentView, NoteView};
 use crate::model::heartbeat::Source;
@@ -31,7 +33,7 @@ pub(super) fn class(outcome: Option<Outcome>) -> &'static str {
 /// `28 good, 2 failed, 1 running`
 pub(super) fn counted(outcomes: &[Option<Outcome>]) -> String {
     let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
-    let mut words = vec![format!("{} good", count(Some(Outcome::Success)))];
+    let mut words = format!("{} good", count(Some(Outcome::Success)));
     for (outcome, word) in [
         (Some(Outcome::Failure), "failed"),
         (Some(Outcome::Overran), "overran"),
@@ -40,10 +42,10 @@ pub(super) fn counted(outcomes: &[Option<Outcome>]) -> String {
     ] {
         match count(outcome) {
             0 => {}
-            n => words.push(format!("{n} {word}")),
+            n => write!(words, ", {n} {word}").expect("a string takes all"),
         }
     }
-    words.join(", ")
+    words
 }
 
 /// Who declares a heartbeat.

@@ -202,6 +202,13 @@ impl Engine for Desk {
         &self,
         question: impl FnOnce(View<'_>) -> T + Send + 'static,
     ) -> Result<T, Refused> {
+        self.blocking_ask(question)
+    }
+
+    fn blocking_ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(View<'_>) -> T + Send + 'static,
+    ) -> Result<T, Refused> {
         self.refused()?;
         Ok(question(self.0.machine.lock().unwrap().view(self.now())))
     }

@@ -119,9 +119,10 @@ fn a_heartbeat_with_two_tags_is_in_both_groups_and_one_without_comes_last() {
         [row(Some("db"), "one"), row(Some("db"), "two"), row(Some("web"), "one"), row(None, "three")]
     );
     assert_eq!((seen.total, seen.counts.total), (4, 3));
-    assert_eq!(seen.groups[&Some("db".to_owned())], GroupCount { rows: 2, down: 0 });
-    assert_eq!(seen.tags.get("db"), Some(&2));
-    assert_eq!(seen.hosts.get("db1"), Some(&2));
+    assert_eq!(seen.of_group(Some("db")), Some(GroupCount { rows: 2, down: 0 }));
+    assert_eq!(seen.of_group(None), Some(GroupCount { rows: 1, down: 0 }));
+    assert_eq!(seen.tags["db"].rows, 2);
+    assert_eq!(seen.hosts["db1"].rows, 2);
     let (by_host, _) = rows(Grouping::Host, 2);
     assert_eq!(by_host, [row(Some("db1"), "one"), row(Some("db1"), "three")], "only as many as are wanted");
 }

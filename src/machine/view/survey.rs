@@ -90,12 +90,15 @@ pub struct Survey {
     pub counts: HeartbeatCounts,
     /// How many rows there are in all.
     pub total: usize,
-    /// The rows in each group.
-    pub groups: BTreeMap<Option<String>, GroupCount>,
-    /// The tags that there are, with the number of heartbeats that have them; no new one after [`NAMES_MAX`].
-    pub tags: BTreeMap<String, usize>,
+    /// The rows in each group; no new one after [`NAMES_MAX`].
+    pub groups: BTreeMap<String, GroupCount>,
+    /// The rows in none, when there are groups.
+    pub groupless: GroupCount,
+    /// The tags that there are, with the number of heartbeats that have them; no new one after [`NAMES_MAX`]. Which
+    /// of those are down is not looked at.
+    pub tags: BTreeMap<String, GroupCount>,
     /// The same of hosts.
-    pub hosts: BTreeMap<String, usize>,
+    pub hosts: BTreeMap<String, GroupCount>,
     /// The first rows, the last of them on top.
     first: BinaryHeap<Row>,
 }
@@ -130,10 +133,10 @@ impl View<'_> {
     fn look_at(&self, beat: &Beat, wanted: &Wanted, q: Option<&str>, survey: &mut Survey) {
         let heartbeat = &beat.heartbeat;
         for tag in &heartbeat.tags {
-            count(&mut survey.tags, tag);
+            count(&mut survey.tags, tag, false);
         }
         if let Some(host) = &heartbeat.host {
-            count(&mut survey.hosts, host);
+            count(&mut survey.hosts, host, false);
         }
         if wanted.source.is_some_and(|source| source != beat.source) || !wanted.filter.names(q, beat) {
             return;
@@ -182,24 +185,22 @@ impl View<'_> {
     }
 }
 
-fn count(names: &mut BTreeMap<String, usize>, name: &str) {
+#[inline(never)]
+fn count(names: &mut BTreeMap<String, GroupCount>, name: &str, down: bool) {
     if let Some(known) = names.get_mut(name) {
-        *known += 1;
+        known.add(down);
     } else if names.len() < NAMES_MAX {
-        names.insert(name.to_owned(), 1);
+        names.insert(name.to_owned(), GroupCount { rows: 1, down: usize::from(down) });
     }
 }
 
 impl Survey {
     fn take(&mut self, wanted: &Wanted, row: Row, down: bool) {
         self.total += 1;
-        if wanted.grouping.is_some() {
-            let known = self.groups.get_mut(&row.group);
-            if let Some(group) = known {
-                group.add(down);
-            } else if self.groups.len() < NAMES_MAX {
-                self.groups.entry(row.group.clone()).or_default().add(down);
-            }
+        match &row.group {
+            Some(group) => count(&mut self.groups, group, down),
+            None if wanted.grouping.is_some() => self.groupless.add(down),
+            None => {}
         }
         if self.first.len() < wanted.rows {
             self.first.push(row);
@@ -207,6 +208,14 @@ impl Survey {
             && row < *last
         {
             *last = row;
+        }
+    }
+
+    /// What was counted of a group, or of what is in none.
+    pub fn of_group(&self, group: Option<&str>) -> Option<GroupCount> {
+        match group {
+            Some(group) => self.groups.get(group).copied(),
+            None => Some(self.groupless),
         }
     }
 

@@ -3,6 +3,9 @@
 
 use std::fmt;
 
+use askama::filters::HtmlSafe;
+use askama::{FastWritable, Values};
+
 use crate::model::time::{Span, Timestamp};
 
 /// Where the room for lengths begins and ends.
@@ -22,7 +25,7 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
 /// Steps between marks that people can count with.
-const LENGTHS: [i64; 34] = [
+static LENGTHS: [i64; 34] = [
     1,
     2,
     5,
@@ -58,9 +61,9 @@ const LENGTHS: [i64; 34] = [
     100 * DAY,
     200 * DAY,
 ];
-const DECADES: [i64; 12] =
+static DECADES: [i64; 12] =
     [1, 10, 100, SECOND, 10 * SECOND, MINUTE, 10 * MINUTE, HOUR, 10 * HOUR, 4 * DAY, 40 * DAY, 400 * DAY];
-const INSTANTS: [i64; 20] = [
+static INSTANTS: [i64; 20] = [
     SECOND,
     5 * SECOND,
     15 * SECOND,
@@ -93,11 +96,55 @@ impl fmt::Display for Place {
     }
 }
 
+impl HtmlSafe for Place {}
+
+/// What a template writes without a formatter is one call there.
+impl FastWritable for Place {
+    #[inline(never)]
+    fn write_into(&self, dest: &mut dyn fmt::Write, _: &dyn Values) -> askama::Result<()> {
+        Ok(write!(dest, "{self}")?)
+    }
+}
+
 /// A mark on an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::http::page) struct Tick {
     pub at: Place,
     pub label: String,
+}
+
+/// A line of the grid, as SVG.
+pub(in crate::http::page) struct Line {
+    x: [Place; 2],
+    y: [Place; 2],
+}
+
+impl Tick {
+    /// From top to foot.
+    pub(in crate::http::page) fn down(&self, top: f64, foot: f64) -> Line {
+        Line { x: [self.at; 2], y: [Place(top), Place(foot)] }
+    }
+
+    /// From side to side.
+    pub(in crate::http::page) fn across(&self) -> Line {
+        Line { x: [Place(0.0), Place(100.0)], y: [self.at; 2] }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { x: [x1, x2], y: [y1, y2] } = self;
+        write!(f, r#"<line class="grid" x1="{x1}%" x2="{x2}%" y1="{y1}" y2="{y2}"/>"#)
+    }
+}
+
+impl HtmlSafe for Line {}
+
+impl FastWritable for Line {
+    #[inline(never)]
+    fn write_into(&self, dest: &mut dyn fmt::Write, _: &dyn Values) -> askama::Result<()> {
+        Ok(write!(dest, "{self}")?)
+    }
 }
 
 /// From the first instant to the last.
@@ -115,6 +162,7 @@ impl Times {
     }
 
     /// How far from the left, in percent.
+    #[inline(never)]
     pub(super) fn at(self, instant: Timestamp) -> Place {
         let (from, to) = (self.from as f64, self.to as f64);
         let share = ((instant.as_millis() as f64 - from) / (to - from)).clamp(0.0, 1.0);
@@ -124,16 +172,18 @@ impl Times {
     /// Round instants in UTC.
     pub(super) fn ticks(self) -> Vec<Tick> {
         let span = self.to - self.from;
-        let step = INSTANTS.into_iter().find(|step| span / step < MARKS).unwrap_or(span / MARKS + 1);
+        let step = INSTANTS.iter().copied().find(|step| span / step < MARKS).unwrap_or(span / MARKS + 1);
         let first = self.from.div_euclid(step) * step;
-        let instants =
-            (0..=MARKS + 1).map(|n| first + n * step).filter(|at| (self.from..=self.to).contains(at));
-        let tick = |at| {
-            let at = Timestamp::from_millis(at);
-            Tick { at: self.at(at), label: label(at, step) }
-        };
-        // What is written about a mark is as wide as some percent: none stands over an edge.
-        instants.map(tick).filter(|tick| (6.0..=94.0).contains(&tick.at.0)).collect()
+        let mut ticks = Vec::new();
+        for n in 0..=MARKS + 1 {
+            let instant = Timestamp::from_millis(first + n * step);
+            let at = self.at(instant);
+            // What is written about a mark is as wide as some percent: none stands over an edge.
+            if (self.from..=self.to).contains(&instant.as_millis()) && (6.0..=94.0).contains(&at.0) {
+                ticks.push(Tick { at, label: label(instant, step) });
+            }
+        }
+        ticks
     }
 }
 
@@ -166,16 +216,17 @@ impl Lengths {
         let usual = positive.get(positive.len() / 2).copied().unwrap_or(1);
         if longest / usual > SPREAD {
             let shortest = positive.first().copied().unwrap_or(1);
-            let low = DECADES.into_iter().rev().find(|at| *at <= shortest).unwrap_or(1);
-            let high = DECADES.into_iter().find(|at| *at >= longest).unwrap_or(longest);
+            let low = DECADES.iter().copied().rev().find(|at| *at <= shortest).unwrap_or(1);
+            let high = DECADES.iter().copied().find(|at| *at >= longest).unwrap_or(longest);
             return Self { low, high, step: 0, tenfold: true };
         }
-        let step = LENGTHS.into_iter().find(|step| (longest - 1) / step < MARKS - 1);
+        let step = LENGTHS.iter().copied().find(|step| (longest - 1) / step < MARKS - 1);
         let step = step.unwrap_or(longest / (MARKS - 1) + 1);
         Self { low: 0, high: ((longest - 1) / step + 1).saturating_mul(step), step, tenfold: false }
     }
 
     /// How far from the top, in pixels.
+    #[inline(never)]
     pub(super) fn at(self, ms: i64) -> Place {
         let (ms, low, high) = (ms.clamp(self.low, self.high) as f64, self.low as f64, self.high as f64);
         let share =
@@ -185,18 +236,17 @@ impl Lengths {
 
     /// Round lengths, from the shortest.
     pub(super) fn ticks(self) -> Vec<Tick> {
-        let lengths: Vec<i64> = if self.tenfold {
-            let within: Vec<i64> =
-                DECADES.into_iter().filter(|at| (self.low..=self.high).contains(at)).collect();
-            let every = within.len().div_ceil(7);
-            within.into_iter().step_by(every).collect()
+        let mut ticks = Vec::new();
+        let mut mark = |ms| ticks.push(Tick { at: self.at(ms), label: Span::from_millis(ms).to_string() });
+        if self.tenfold {
+            let from = DECADES.partition_point(|at| *at < self.low);
+            let within = &DECADES[from..DECADES.partition_point(|at| *at <= self.high)];
+            within.iter().step_by(within.len().div_ceil(7)).for_each(|at| mark(*at));
         } else {
-            (0..=MARKS).map(|n| n.saturating_mul(self.step)).filter(|at| *at <= self.high).collect()
-        };
-        lengths
-            .into_iter()
-            .map(|ms| Tick { at: self.at(ms), label: Span::from_millis(ms).to_string() })
-            .collect()
+            let lengths = (0..=MARKS).map(|n| n.saturating_mul(self.step));
+            lengths.take_while(|at| *at <= self.high).for_each(mark);
+        }
+        ticks
     }
 }
 

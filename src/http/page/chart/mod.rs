@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use axis::{FOOT, TOP, Times};
 pub(super) use axis::{Lengths, Place, Tick};
 
+use crate::http::page::few::sort_few;
 use crate::http::page::times::{instant, lasted};
 use crate::http::page::words::{class, counted, outcome};
 use crate::machine::days::sketch::nearest_rank;
@@ -103,13 +104,16 @@ impl Chart {
 
     /// Of the newest runs; `None` without any.
     pub(super) fn of(runs: &[RunEntry], now: Timestamp) -> Option<Self> {
-        let mut drawn: Vec<Drawn<'_>> = runs.iter().take(RUNS).map(|entry| Drawn::of(entry, now)).collect();
-        drawn.sort_unstable_by_key(|run| (run.at, run.entry.ping));
+        let newest = &runs[..runs.len().min(RUNS)];
+        // The oldest first: so they are in order already, or almost.
+        let mut drawn: Vec<Drawn<'_>> = newest.iter().rev().map(|entry| Drawn::of(entry, now)).collect();
+        let place = |run: &Drawn<'_>| (run.at, run.entry.ping);
+        sort_few(&mut drawn, |a, b| place(a) < place(b));
         let first = drawn.first()?.at;
         let last = drawn.iter().filter_map(|run| run.entry.ended_at).max().unwrap_or(now).max(now);
         let times = Times::over(first, last);
         let mut sorted: Vec<i64> = drawn.iter().filter_map(|run| run.length).collect();
-        sorted.sort_unstable();
+        sort(&mut sorted);
         let lengths = Lengths::over(&sorted);
         let points: Vec<Point> = drawn.iter().map(|run| run.point(times, lengths)).collect();
         let (bars, lanes) = bars(&drawn, times, now);
@@ -206,31 +210,44 @@ fn bars(drawn: &[Drawn<'_>], times: Times, now: Timestamp) -> (Vec<Bar>, lanes::
 fn band(drawn: &[Drawn<'_>], times: Times, lengths: Lengths) -> Option<Band> {
     let known: Vec<(Timestamp, i64)> =
         drawn.iter().filter_map(|run| Some((run.at, run.entry.run.duration_ms?.max(0)))).collect();
-    let (mut upper, mut lower) = (Vec::new(), Vec::new());
     let took: Vec<i64> = known.iter().map(|(_, ms)| *ms).collect();
-    for ((at, _), [half, most]) in known.iter().skip(USUAL_FROM).zip(usual(&took)) {
+    let (mut area, mut middle, mut lower) = (String::new(), String::new(), Vec::new());
+    for (n, (at, _)) in known.iter().enumerate().skip(USUAL_FROM) {
         let x = Place(times.at(*at).0 * WIDE / 100.0);
-        lower.push(format!("{x} {}", lengths.at(half)));
-        upper.push(format!("{x} {}", lengths.at(most)));
+        let [half, most] = usual(&took[..n]).map(|ms| lengths.at(ms));
+        to(&mut area, x, most);
+        to(&mut middle, x, half);
+        lower.push((x, half));
     }
-    if lower.is_empty() {
-        return None;
+    lower.last()?;
+    for (x, y) in lower.into_iter().rev() {
+        to(&mut area, x, y);
     }
-    let middle = format!("M{}", lower.join("L"));
-    let back: Vec<String> = lower.into_iter().rev().collect();
-    Some(Band { area: format!("M{}L{}z", upper.join("L"), back.join("L")), middle })
+    area.push('z');
+    Some(Band { area, middle })
 }
 
-/// What half and 95 of 100 of those before did not exceed, from the first that has enough before it.
-fn usual(took: &[i64]) -> impl Iterator<Item = [i64; 2]> {
-    (USUAL_FROM..took.len()).map(|n| {
-        let mut before = took[n.saturating_sub(USUAL)..n].to_vec();
-        before.sort_unstable();
-        [rank(&before, 50), rank(&before, 95)]
-    })
+/// Goes on with a path, or begins it.
+#[inline(never)]
+fn to(path: &mut String, x: Place, y: Place) {
+    let step = if path.is_empty() { 'M' } else { 'L' };
+    write!(path, "{step}{x} {y}").expect("a string takes all");
+}
+
+/// What half and 95 of 100 of the last ones did not exceed.
+fn usual(took: &[i64]) -> [i64; 2] {
+    let mut before = took[took.len().saturating_sub(USUAL)..].to_vec();
+    sort(&mut before);
+    [rank(&before, 50), rank(&before, 95)]
+}
+
+#[inline(never)]
+fn sort(lengths: &mut [i64]) {
+    sort_few(lengths, |a, b| a < b);
 }
 
 /// What so many of a hundred do not exceed; of numbers in order.
+#[inline(never)]
 fn rank(sorted: &[i64], percent: u64) -> i64 {
     nearest_rank(sorted.len() as u64, percent).map_or(0, |rank| sorted[rank as usize - 1])
 }
@@ -242,7 +259,7 @@ fn label(drawn: &[Drawn<'_>], now: Timestamp) -> String {
     let from = drawn.first().map_or(now, |run| run.at);
     let mut label = format!("Durations of {runs} since {} UTC: {}.", instant(from), counted(&outcomes));
     let mut known: Vec<i64> = drawn.iter().filter_map(|run| run.entry.run.duration_ms).collect();
-    known.sort_unstable();
+    sort(&mut known);
     match known[..] {
         [] => {}
         [one] => write!(label, " It took {}.", lasted(one)).expect("a string takes all"),

@@ -94,11 +94,9 @@ fn the_band_tells_what_was_usual() {
 #[test]
 fn what_is_usual_is_told_by_the_twenty_before() {
     let took: Vec<i64> = (1..=25).rev().chain([9_000, 7]).collect();
-    let usual: Vec<_> = usual(&took).collect();
-    assert_eq!(usual[0], [23, 25], "of 21 to 25");
-    assert_eq!(usual[20], [10, 19], "of 1 to 20: an odd one stands out of its own band");
-    assert_eq!(usual[21], [10, 19], "of 1 to 19 and 9,000");
-    assert_eq!(usual.len(), 22);
+    assert_eq!(usual(&took[..5]), [23, 25], "of 21 to 25");
+    assert_eq!(usual(&took[..25]), [10, 19], "of 1 to 20: an odd one stands out of its own band");
+    assert_eq!(usual(&took[..26]), [10, 19], "of 1 to 19 and 9,000");
 }
 
 fn any_run() -> impl Strategy<Value = RunEntry> {

@@ -11,7 +11,7 @@ use warp::reply::Response;
 use crate::config::Role;
 use crate::engine::handle::Refused;
 use crate::http::api::history::{read_place, write_place};
-use crate::http::api::{named, no_such_heartbeat, pages, shown};
+use crate::http::api::{blocking_slug_of, deliveries, no_such_heartbeat, pages, shown};
 use crate::http::auth::Visitor;
 use crate::http::badge::{self, Form, Kind};
 use crate::http::page::act::PAUSES;
@@ -21,11 +21,11 @@ use crate::http::page::frame::{Frame, Framed, Here};
 use crate::http::page::heartbeat::rows::RunRow;
 use crate::http::page::heartbeat::standing::{Part, standing};
 use crate::http::page::mark::Mark;
-use crate::http::page::query::ListQuery;
+use crate::http::page::query::{ListQuery, wrong};
 use crate::http::page::snippets::{Snippet, snippets};
-use crate::http::page::times::{Told, lasted};
+use crate::http::page::times::{Or, Told, lasted};
 use crate::http::page::uptime::Uptime;
-use crate::http::page::{see_other, words, written};
+use crate::http::page::{page, see_other, words};
 use crate::http::rejection::Failure;
 use crate::http::seam::Engine;
 use crate::http::{Door, HttpSettings};
@@ -86,7 +86,7 @@ struct Asked {
 }
 
 /// Answers with the page of a heartbeat, by slug; by UUID it leads there.
-pub(super) async fn answer<E: Engine>(
+pub(super) fn answer<E: Engine>(
     door: &Door<E>,
     visitor: Visitor,
     name: &str,
@@ -94,16 +94,15 @@ pub(super) async fn answer<E: Engine>(
 ) -> Result<Response, Failure> {
     let place = place(query)?;
     if parse_uuid(name).is_some() {
-        return by_uuid(door, &visitor, name).await;
+        return by_uuid(door, &visitor, name);
     }
     let slug = Slug::new(name).map_err(|_| no_such_heartbeat())?;
-    let Some(asked) = ask(&door.engine, &slug, place).await? else { return Err(gone(door, slug).await?) };
+    let Some(asked) = ask(&door.engine, &slug, place)? else { return Err(gone(door, &slug)) };
     let role = visitor.role;
-    let name = asked.tile.heartbeat.name.clone();
-    let frame = Frame::of(door, visitor, ("../", Here::Heartbeats), name).await?;
+    let frame = Frame::of(door, visitor, ("../", Here::Heartbeats), &asked.tile.heartbeat.name)?;
     let frame = Frame { heartbeat: Some(slug), ..frame };
     let settings = door.settings();
-    written(move || fill(frame, settings, role, asked, place.is_some())).await
+    Ok(page(&fill(frame, settings, role, asked, place.is_some())))
 }
 
 fn fill(frame: Frame, settings: Arc<HttpSettings>, role: Role, asked: Asked, back: bool) -> Detail {
@@ -132,25 +131,21 @@ fn fill(frame: Frame, settings: Arc<HttpSettings>, role: Role, asked: Asked, bac
 }
 
 /// Asks for one thing at a time, so that those who ping are heard between.
-async fn ask<E: Engine>(engine: &E, slug: &Slug, place: Option<RunPlace>) -> Result<Option<Asked>, Refused> {
+fn ask<E: Engine>(engine: &E, slug: &Slug, place: Option<RunPlace>) -> Result<Option<Asked>, Refused> {
     let name = || slug.to_string();
     let asked = name();
-    let Some(tile) = engine.ask(move |view| view.tile(&asked, 0)).await? else { return Ok(None) };
+    let Some(tile) = engine.blocking_ask(move |view| view.tile(&asked, 0))? else { return Ok(None) };
     let asked = name();
-    let Some(stats) = engine.ask(move |view| view.stats(&asked)).await? else { return Ok(None) };
+    let Some(stats) = engine.blocking_ask(move |view| view.stats(&asked))? else { return Ok(None) };
     let asked = name();
-    let drawn = engine.ask(move |view| view.runs(&asked, None, chart::RUNS, false)).await?;
+    let drawn = engine.blocking_ask(move |view| view.runs(&asked, None, chart::RUNS, false))?;
     let asked = name();
-    let runs = engine.ask(move |view| view.runs(&asked, place, RUNS, true)).await?;
+    let runs = engine.blocking_ask(move |view| view.runs(&asked, place, RUNS, true))?;
     let (Some(drawn), Some(runs)) = (drawn, runs) else { return Ok(None) };
     let filter = IncidentFilter { open: None, heartbeat: Some(slug.clone()) };
-    let incidents = engine.ask(move |view| view.incidents(&filter, None, INCIDENTS)).await?;
+    let incidents = engine.blocking_ask(move |view| view.incidents(&filter, None, INCIDENTS))?;
     let filter = DeliveryFilter { heartbeat: Some(name()), ..DeliveryFilter::default() };
-    let (deliveries, older) =
-        pages::gather(engine, DELIVERIES, None, move |view, before: Option<&u64>, room| {
-            view.deliveries(&filter, before.copied(), room)
-        })
-        .await?;
+    let (deliveries, older) = pages::blocking_gather(engine, DELIVERIES, None, deliveries::piece(filter))?;
     Ok(Some(Asked {
         tile,
         stats,
@@ -168,34 +163,33 @@ fn place(query: &[(String, String)]) -> Result<Option<RunPlace>, Failure> {
     let mut place = None;
     for (name, value) in query {
         if name != "runs" {
-            return Err(Failure::field(name, format!("There is no \"{name}\" to choose here.")));
+            return Err(wrong(name, format!("There is no \"{name}\" to choose here.")));
         }
-        let wrong = || Failure::field(name, "This is no place in the runs. Go back to the heartbeat's page.");
-        place = Some(read_place(value).ok_or_else(wrong)?);
+        let lost =
+            || wrong(name, "This is no place in the runs. Go back to the heartbeat's page.".to_owned());
+        place = Some(read_place(value).ok_or_else(lost)?);
     }
     Ok(place)
 }
 
 /// A UUID is a secret: whoever may not see it learns nothing by it.
-async fn by_uuid<E: Engine>(door: &Door<E>, visitor: &Visitor, name: &str) -> Result<Response, Failure> {
+fn by_uuid<E: Engine>(door: &Door<E>, visitor: &Visitor, name: &str) -> Result<Response, Failure> {
     if visitor.role == Role::Read {
         return Err(no_such_heartbeat());
     }
-    let name = named(name)?;
-    let found = door.engine.ask(move |view| view.heartbeat(&name)).await?;
-    Ok(see_other(found.ok_or_else(no_such_heartbeat)?.slug.as_str()))
+    let slug = blocking_slug_of(door, Some(name))?.ok_or_else(no_such_heartbeat)?;
+    Ok(see_other(slug.as_str()))
 }
 
 /// Why there is no page of it.
-async fn gone<E: Engine>(door: &Door<E>, slug: Slug) -> Result<Failure, Refused> {
-    let known = door.engine.ask(move |view| view.slug_of(slug.as_str())).await?;
-    Ok(match known {
-        None => no_such_heartbeat(),
-        Some(slug) => Failure::not_found(format!(
+fn gone<E: Engine>(door: &Door<E>, slug: &Slug) -> Failure {
+    match blocking_slug_of(door, Some(slug.as_str())) {
+        Err(failure) => failure,
+        Ok(_) => Failure::not_found(format!(
             "The heartbeat \"{slug}\" left the config, or was deleted. What was recorded of it is kept for \
              keep_removed: declare it again, and it has its history."
         )),
-    })
+    }
 }
 
 impl Detail {
@@ -228,6 +222,16 @@ impl Detail {
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "a template hands over a reference")]
     fn next(&self, at: &Timestamp) -> Told {
         self.frame.next(*at)
+    }
+
+    #[allow(clippy::ref_option, reason = "a template hands over a reference")]
+    fn past_or_never(&self, at: &Option<Timestamp>) -> Or {
+        Or(at.map(|at| self.frame.past(at)), "never")
+    }
+
+    #[allow(clippy::ref_option, reason = "a template hands over a reference")]
+    fn next_or(&self, at: &Option<Timestamp>, nothing: &'static str) -> Or {
+        Or(at.map(|at| self.frame.next(at)), nothing)
     }
 
     /// How long an incident lasted.

@@ -16,92 +16,110 @@ pub(in crate::http::page) enum Part {
     When(Timestamp),
 }
 
-use Part::{Ago, When};
+use Part::{Ago, Text, When};
 
-fn text(words: impl Into<String>) -> Part {
-    Part::Text(words.into())
+/// A sentence, piece by piece.
+#[derive(Default)]
+struct Sentence(Vec<Part>);
+
+impl Sentence {
+    // What is called in many places is not written out in each.
+    #[inline(never)]
+    fn say(&mut self, words: &str) -> &mut Self {
+        self.0.push(Text(words.to_owned()));
+        self
+    }
+
+    #[inline(never)]
+    fn ago(&mut self, at: Timestamp) -> &mut Self {
+        self.0.push(Ago(at));
+        self
+    }
+
+    #[inline(never)]
+    fn when(&mut self, at: Timestamp) -> &mut Self {
+        self.0.push(When(at));
+        self
+    }
 }
 
 /// The sentence; `why` it is down.
 pub(super) fn standing(beat: &HeartbeatView, why: Option<&str>, now: Timestamp) -> Vec<Part> {
+    let mut told = Sentence::default();
     match beat.status {
-        Status::Down => down(beat, why),
-        Status::Late => late(beat),
-        Status::Up => up(beat, now),
-        Status::New => new(beat),
-        Status::Paused => paused(beat),
+        Status::Down => down(&mut told, beat, why),
+        Status::Late => late(&mut told, beat),
+        Status::Up => up(&mut told, beat, now),
+        Status::New => new(&mut told, beat),
+        Status::Paused => paused(&mut told, beat),
     }
+    told.0
 }
 
-fn down(beat: &HeartbeatView, why: Option<&str>) -> Vec<Part> {
-    let Some(incident) = &beat.incident else { return vec![text("Down.")] };
-    let why = why.map_or_else(|| words::cause(incident), str::to_owned);
-    let mut parts = vec![text("Down since "), Ago(incident.opened_at), text(format!(": {why}."))];
+fn down(told: &mut Sentence, beat: &HeartbeatView, why: Option<&str>) {
+    let Some(incident) = &beat.incident else {
+        told.say("Down.");
+        return;
+    };
+    told.say("Down since ").ago(incident.opened_at).say(": ");
+    match why {
+        Some(why) => told.say(why),
+        None => told.say(&words::cause(incident)),
+    };
+    told.say(".");
     if incident.maybe_unheard {
-        parts.push(text(" overdue could not hear for part of that time, so the ping may have come unheard."));
+        told.say(" overdue could not hear for part of that time, so the ping may have come unheard.");
     }
     if let Some(began) = beat.current_run_started_at {
-        parts.extend([text(" A run began "), Ago(began), text(" and is still open.")]);
+        told.say(" A run began ").ago(began).say(" and is still open.");
     }
-    parts
 }
 
-fn late(beat: &HeartbeatView) -> Vec<Part> {
-    let mut parts = vec![text("Late: it was due ")];
-    parts.extend(beat.next_due_at.map(Ago));
+fn late(told: &mut Sentence, beat: &HeartbeatView) {
+    told.say("Late: it was due ");
+    if let Some(due) = beat.next_due_at {
+        told.ago(due);
+    }
     if let Some(deadline) = beat.next_deadline_at {
-        parts.extend([text("; without a finish it goes down "), When(deadline)]);
+        told.say("; without a finish it goes down ").when(deadline);
     }
-    parts.push(text("."));
-    parts
+    told.say(".");
 }
 
-fn up(beat: &HeartbeatView, now: Timestamp) -> Vec<Part> {
-    let mut parts = match beat.last_success_at {
-        Some(at) => vec![text("Up: the last success came "), Ago(at)],
-        None => vec![text("Up: no run has ended yet")],
+fn up(told: &mut Sentence, beat: &HeartbeatView, now: Timestamp) {
+    match beat.last_success_at {
+        Some(at) => told.say("Up: the last success came ").ago(at),
+        None => told.say("Up: no run has ended yet"),
     };
     if let Some(began) = beat.current_run_started_at {
-        parts.extend([text("; a run began "), Ago(began), text(" and is still open")]);
+        told.say("; a run began ").ago(began).say(" and is still open");
     }
     match (beat.next_due_at, beat.next_deadline_at) {
-        (Some(due), _) if due > now => parts.extend([text("; the next is due "), When(due), text(".")]),
+        (Some(due), _) if due > now => told.say("; the next is due ").when(due).say("."),
         // An open run puts the deadline off.
         (Some(due), Some(deadline)) => {
-            parts.extend([
-                text("; it was due "),
-                Ago(due),
-                text("; without a finish it goes down "),
-                When(deadline),
-                text("."),
-            ]);
+            told.say("; it was due ").ago(due).say("; without a finish it goes down ").when(deadline).say(".")
         }
-        (Some(due), None) => parts.extend([text("; it was due "), Ago(due), text(".")]),
-        (None, _) => parts.push(text("; its schedule expects nothing more.")),
-    }
-    parts
+        (Some(due), None) => told.say("; it was due ").ago(due).say("."),
+        (None, _) => told.say("; its schedule expects nothing more."),
+    };
 }
 
-fn new(beat: &HeartbeatView) -> Vec<Part> {
+fn new(told: &mut Sentence, beat: &HeartbeatView) {
+    told.say("New: no start or finish yet");
     match beat.next_due_at {
-        Some(due) => {
-            vec![text("New: no start or finish yet; the first finish is due "), When(due), text(".")]
-        }
-        None if beat.await_first_ping => {
-            vec![text("New: no start or finish yet, and no deadline until the first one.")]
-        }
-        None => vec![text("New: no start or finish yet; its schedule expects nothing more.")],
-    }
+        Some(due) => told.say("; the first finish is due ").when(due).say("."),
+        None if beat.await_first_ping => told.say(", and no deadline until the first one."),
+        None => told.say("; its schedule expects nothing more."),
+    };
 }
 
-fn paused(beat: &HeartbeatView) -> Vec<Part> {
-    let or_ping = if beat.resume_on_ping { ", or with the next start or finish" } else { "" };
+fn paused(told: &mut Sentence, beat: &HeartbeatView) {
     match beat.paused_until {
-        Some(until) => {
-            vec![text("Paused: it resumes by itself "), When(until), text(format!("{or_ping}."))]
-        }
-        None => vec![text(format!("Paused: nothing is expected until somebody resumes it{or_ping}."))],
-    }
+        Some(until) => told.say("Paused: it resumes by itself ").when(until),
+        None => told.say("Paused: nothing is expected until somebody resumes it"),
+    };
+    told.say(if beat.resume_on_ping { ", or with the next start or finish." } else { "." });
 }
 
 #[cfg(test)]

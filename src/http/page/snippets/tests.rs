@@ -10,7 +10,7 @@ fn cron_of(expressions: &[&str], timezone: Option<&str>) -> Vec<Snippet> {
 }
 
 fn text(snippets: &[Snippet], id: &str) -> String {
-    snippets.iter().find(|snippet| snippet.id == id).unwrap().text.clone()
+    snippets.iter().find(|snippet| snippet.id == id).unwrap().text.to_string()
 }
 
 #[test]
