@@ -57,3 +57,28 @@ fn every_test_that_a_promise_names_is_there_and_runs() {
     }
     assert!(named > 40, "{named} tests are named");
 }
+
+/// What stands after `--test it`, `--test sim` or `--lib` is a part of a test's name.
+#[test]
+fn every_command_that_is_to_be_run_again_names_a_test_that_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("docs/reliability.md")).unwrap();
+    let mut looked_at = 0;
+    for command in document.split('`').filter(|code| code.contains("cargo test ")) {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let at = |word: &str| words.iter().position(|one| *one == word);
+        let (folder, filter) = match (at("--test"), at("--lib")) {
+            (Some(at), _) => (format!("tests/{}", words[at + 1]), words.get(at + 2)),
+            (None, at) => ("src".to_owned(), words.get(at.unwrap_or_else(|| panic!("{command}")) + 1)),
+        };
+        let filter = filter.filter(|word| **word != "--").unwrap_or_else(|| panic!("of what? {command}"));
+        let (mut text, name) = (String::new(), filter.rsplit("::").next().unwrap());
+        sources(&root.join(&folder), &mut text);
+        let is_there = text.lines().any(|line| {
+            line.trim_start().strip_prefix("fn ").is_some_and(|function| function.contains(name))
+        }) || root.join(folder).join(format!("{name}.rs")).exists();
+        assert!(is_there, "nothing is run by: {command}");
+        looked_at += 1;
+    }
+    assert!(looked_at > 10, "{looked_at} commands");
+}

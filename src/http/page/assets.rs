@@ -9,10 +9,12 @@ use crate::http::page::dressed;
 use crate::http::page::pack::pack;
 use crate::http::rejection::Failure;
 
-const STYLE_TEXT: &[u8] = include_bytes!("assets/page.css");
+const STYLE_WRITTEN: &[u8] = include_bytes!("assets/page.css");
 const SCRIPT_WRITTEN: &[u8] = include_bytes!("assets/page.js");
 
-/// Without its lines of comment, and without the blanks before a line, where none is within a text.
+/// Without their lines of comment, and without the blanks before a line, where none is within a text.
+const STYLE_LINES: ([u8; STYLE_WRITTEN.len()], usize) = lines(STYLE_WRITTEN);
+const STYLE_TEXT: &[u8] = &first::<{ STYLE_LINES.1 }>(&STYLE_LINES.0);
 const SCRIPT_LINES: ([u8; SCRIPT_WRITTEN.len()], usize) = lines(SCRIPT_WRITTEN);
 const SCRIPT_TEXT: &[u8] = &first::<{ SCRIPT_LINES.1 }>(&SCRIPT_LINES.0);
 
@@ -36,7 +38,7 @@ const fn lines<const N: usize>(text: &[u8]) -> ([u8; N], usize) {
         if begins && (byte == b' ' || byte == b'\n') {
             continue;
         }
-        comment = if begins { byte == b'/' && text[at] == b'/' } else { comment };
+        comment = if begins { byte == b'/' && (text[at] == b'/' || text[at] == b'*') } else { comment };
         begins = byte == b'\n';
         if !comment {
             kept[length] = byte;
@@ -129,13 +131,17 @@ mod tests {
     }
 
     #[test]
-    fn the_script_is_sent_line_by_line_without_comments() {
-        let written = std::str::from_utf8(SCRIPT_WRITTEN).unwrap().lines().map(str::trim_start);
-        let written: Vec<&str> = written.filter(|line| !line.is_empty() && !line.starts_with("//")).collect();
-        let sent = std::str::from_utf8(SCRIPT_TEXT).unwrap();
-        assert_eq!(sent.lines().collect::<Vec<_>>(), written);
-        // No text goes over several lines: there a blank would be part of it.
-        assert!(written.len() > 100 && !sent.contains('`') && !sent.contains("\\\n"));
+    fn style_and_script_are_sent_line_by_line_without_comments() {
+        for (written, sent) in [(STYLE_WRITTEN, STYLE_TEXT), (SCRIPT_WRITTEN, SCRIPT_TEXT)] {
+            let lines = std::str::from_utf8(written).unwrap().lines().map(str::trim_start);
+            let is_comment = |line: &str| line.starts_with("//") || line.starts_with("/*");
+            let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !is_comment(line)).collect();
+            let sent = std::str::from_utf8(sent).unwrap();
+            assert_eq!(sent.lines().collect::<Vec<_>>(), lines);
+            // No text goes over several lines: there a blank would be part of it. And no comment does.
+            assert!(lines.len() > 100 && !sent.contains('`') && !sent.contains("\\\n"));
+            assert!(!sent.contains("/*") && !sent.contains("*/"));
+        }
     }
 
     #[test]

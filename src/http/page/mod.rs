@@ -76,10 +76,12 @@ fn address(head: &Head) -> Option<Address> {
     Address::parse(&head.path).or_else(nowhere)
 }
 
-/// Whether a browser wants something to show.
+const HTML: &[u8] = b"text/html";
+
+/// Whether a browser wants something to show: it says so in one header.
 fn wants_page(headers: &HeaderMap) -> bool {
-    let accepts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepts.into_iter().any(|kinds| kinds.contains("text/html"))
+    let kinds = headers.get(ACCEPT).map_or(&[][..], HeaderValue::as_bytes);
+    kinds.windows(HTML.len()).any(|kind| kind == HTML)
 }
 
 /// The path and query of a request.

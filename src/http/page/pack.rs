@@ -2,7 +2,7 @@
 //! that the format itself knows (RFC 1951, 3.2.6). It knows bytes, and nothing of what they say.
 
 /// Where the same three letters stood before, that many places are looked at.
-const LOOKS: usize = 32;
+const LOOKS: usize = 256;
 const HASHES: usize = 4_096;
 const SHORTEST: usize = 3;
 const LONGEST: usize = 258;
