@@ -14,6 +14,7 @@ use crate::house::duty::{Config, DAY, Duty, Every, HOUR, MINUTE};
 use crate::house::post::{CHANNELS, Receivers};
 use crate::house::witness::Told;
 use crate::rules::Ms;
+use crate::world::slug_of;
 
 mod acts;
 mod audit;
@@ -21,18 +22,20 @@ mod clock;
 mod disk;
 mod duty;
 mod life;
+mod made;
 mod mail;
 mod month;
 mod months;
 mod pings;
 mod post;
 mod process;
+mod renames;
 mod seen;
 mod shadow;
 mod silence;
 mod witness;
 
-/// Jobs of a house.
+/// Jobs of a house that the config declares; one more is made by the API.
 const JOBS: usize = 3;
 
 pub(crate) struct House {
@@ -72,17 +75,18 @@ impl House {
         let mut chance = Chance(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x5EED);
         let duties = (0..JOBS).map(|job| Some(first_duty(job))).collect();
         let keep_runs = if chance.one_in(2) { 40 } else { 15 };
-        let config = Config { duties, channels: CHANNELS.to_vec(), keep_runs };
+        let names = (0..JOBS).map(slug_of).collect();
+        let config = Config { duties, names, channels: CHANNELS.to_vec(), keep_runs };
         let snapshot_interval = [4 * DAY, 10 * DAY, 40 * DAY][chance.below(3) as usize];
         Self {
             clock: HouseClock::new(),
             folder: MemoryFolder::new(),
-            told: Told::new(JOBS, keep_runs),
+            told: Told::new(JOBS + 1, keep_runs),
             receivers: Receivers::new(Chance(chance.draw())),
             config,
             channels_in_force: Arc::default(),
             snapshot_interval: Span::from_millis(snapshot_interval),
-            plans: (0..JOBS).map(|_| pings::Plan::default()).collect(),
+            plans: (0..=JOBS).map(|_| pings::Plan::default()).collect(),
             on_the_brink: BTreeSet::new(),
             lives: 0,
             ends_by_itself: BTreeSet::new(),
