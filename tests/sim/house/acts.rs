@@ -20,7 +20,7 @@ use crate::world::ms;
 impl House {
     /// Something happens.
     pub(crate) async fn act(&mut self, living: &Living) {
-        match self.chance.below(36) {
+        match self.chance.below(38) {
             0..=6 => self.edit(living).await,
             7 if self.chance.one_in(2) => self.burst(living),
             8..=10 => self.pause_or_resume(living).await,
@@ -52,6 +52,12 @@ impl House {
             22 if self.chance.one_in(3) => self.lie(),
             32..=34 => self.use_api(living).await,
             35 => self.rename(living).await,
+            36 => self.follow(living).await,
+            37 => match self.chance.below(60) {
+                0..=9 => self.crowd(living).await,
+                10 => self.long_burst(living).await,
+                _ => self.follow(living).await,
+            },
             _ => {
                 let job = self.any_job();
                 let kind = match self.chance.below(6) {

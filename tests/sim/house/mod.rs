@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use overdue::model::id::Seq;
 use overdue::model::time::Span;
 use overdue::store::memory::MemoryFolder;
 
@@ -19,6 +20,7 @@ use crate::world::slug_of;
 mod acts;
 mod audit;
 mod clock;
+mod crowds;
 mod disk;
 mod duty;
 mod life;
@@ -66,6 +68,8 @@ pub(crate) struct House {
     pub(crate) ever_lied: bool,
     /// The machine was started anew, and the journal may not know it: then nobody can know what was done to the clock.
     pub(crate) rebooted: bool,
+    /// Up to where somebody has the news, and in which life that was.
+    pub(crate) mark: Option<(u64, Seq)>,
     /// When what is wrong with the disk is put right.
     pub(crate) mend_at: Option<Ms>,
 }
@@ -97,6 +101,7 @@ impl House {
             doubt: false,
             ever_lied: false,
             rebooted: false,
+            mark: None,
             mend_at: None,
             chance,
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// What must have happened before many months say anything.
-pub(crate) const WANTED: [&str; 62] = [
+pub(crate) const WANTED: [&str; 65] = [
     "deaths at a poll",
     "deaths at an instant",
     "deaths within an operation of the disk",
@@ -52,6 +52,9 @@ pub(crate) const WANTED: [&str; 62] = [
     "tests of a channel",
     "retries by hand",
     "bursts",
+    "full mailboxes",
+    "looks at the news",
+    "readers that fell behind",
     "slow bodies",
     "bodies that never came",
     "pings on the brink",
