@@ -33,3 +33,4 @@ printf '%-24s %12s %12s\n' '' bytes aim
 printf '%-24s %12d %12d  %s\n' 'the program, stripped' "$with" "$WHOLE_AIM" "$(verdict "$with" "$WHOLE_AIM")"
 printf '%-24s %12d\n' 'without the page' "$without"
 printf '%-24s %12d %12d  %s\n' 'the page' "$((with - without))" "$PAGE_AIM" "$(verdict "$((with - without))" "$PAGE_AIM")"
+[ "$with" -le "$WHOLE_AIM" ] && [ "$((with - without))" -le "$PAGE_AIM" ]

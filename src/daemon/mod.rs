@@ -122,7 +122,10 @@ pub fn run(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| anyhow::Error::new(error).context("cannot start the event loop"))?;
-    runtime.block_on(live(path, welcome))
+    let ended = runtime.block_on(live(path, welcome));
+    // Whoever still waits for the engine on a thread of its own, as a page does, waits for nobody any more.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure> {

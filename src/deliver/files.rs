@@ -244,8 +244,17 @@ mod tests {
     #[test]
     fn only_while_there_are_plenty_a_connection_may_be_kept() {
         let files = Files::new(12);
-        let shares: Vec<Share> = (0..6).map(|_| now(&files, "one", 1)).collect();
+        let shares: Vec<Share> = (0..5).map(|_| now(&files, "one", 1)).collect();
         assert_eq!(shares.iter().filter(|share| share.plenty).count(), 2);
+    }
+
+    #[test]
+    fn the_last_one_is_kept_for_a_channel_that_a_reload_brings() {
+        let files = Files::new(4);
+        let _hung = now(&files, "hung", 1);
+        let mut more = take(&files, "hung", 1);
+        assert!(more.as_mut().now_or_never().is_none());
+        drop(now(&files, "new", 2));
     }
 
     #[test]

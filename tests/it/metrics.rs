@@ -270,6 +270,8 @@ fn the_dashboard_the_rules_and_the_readme_ask_for_what_there_is() {
     for name in [
         "overdue_deliveries_oldest_queued_timestamp_seconds",
         "overdue_heartbeats_running",
+        "overdue_pings_refused_total",
+        "overdue_requests_refused_total",
         "overdue_snapshot_failures_total",
     ] {
         assert!(asked_for(&doc("grafana.json")).contains(name), "{name}");

@@ -78,10 +78,10 @@ fn address(head: &Head) -> Option<Address> {
 
 const HTML: &[u8] = b"text/html";
 
-/// Whether a browser wants something to show: it says so in one header.
+/// Whether a browser wants something to show.
 fn wants_page(headers: &HeaderMap) -> bool {
-    let kinds = headers.get(ACCEPT).map_or(&[][..], HeaderValue::as_bytes);
-    kinds.windows(HTML.len()).any(|kind| kind == HTML)
+    let mut kinds = headers.get_all(ACCEPT).iter();
+    kinds.any(|kinds| kinds.as_bytes().windows(HTML.len()).any(|kind| kind == HTML))
 }
 
 /// The path and query of a request.

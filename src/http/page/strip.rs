@@ -50,7 +50,9 @@ impl Strip {
                 Some(Outcome::Success) => (&mut strip.good, height, None),
                 Some(Outcome::Failure) => (&mut strip.bad, height, Some((HEIGHT - 3, "h4v3h-4z"))),
                 Some(Outcome::Overran) => (&mut strip.overran, height, Some((HEIGHT, "l2 -4l2 4z"))),
-                Some(Outcome::Abandoned) => (&mut strip.abandoned, height, None),
+                Some(Outcome::Abandoned) => {
+                    (&mut strip.abandoned, height, Some((HEIGHT - 3, "h1v3h-1zm3 0h1v3h-1z")))
+                }
                 None => (&mut strip.open, room, None),
             };
             write!(path, "M{x} {room}v-{height}h4v{height}z").expect("a string takes all");
@@ -94,5 +96,52 @@ impl fmt::Display for Strip {
             }
         }
         f.write_str("</svg>")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::page::chart::tests::run;
+
+    /// Newest first.
+    fn strip(runs: &[(Option<Outcome>, Option<i64>)]) -> String {
+        let entry = |(outcome, duration_ms): &(Option<Outcome>, Option<i64>)| {
+            let mut entry = run(None, None, *outcome);
+            entry.run.duration_ms = *duration_ms;
+            entry
+        };
+        Strip::of(&runs.iter().map(entry).collect::<Vec<_>>()).to_string()
+    }
+
+    #[test]
+    fn the_height_is_the_duration_and_each_outcome_has_a_shape_of_its_own() {
+        let svg = strip(&[
+            (None, None),
+            (Some(Outcome::Success), Some(10_000)),
+            (Some(Outcome::Failure), Some(5_000)),
+            (Some(Outcome::Overran), Some(1)),
+            (Some(Outcome::Abandoned), None),
+        ]);
+        for path in [
+            // The newest is at the right, the longest fills the room, and what is short can still be seen.
+            r#"<path class="open" d="M145 21v-21h4v21z"/>"#,
+            r#"<path class="good" d="M140 21v-21h4v21z"/>"#,
+            r#"<path class="bad" d="M135 21v-10h4v10zM135 23h4v3h-4z"/>"#,
+            r#"<path class="overran" d="M130 21v-2h4v2zM130 26l2 -4l2 4z"/>"#,
+            r#"<path class="abandoned" d="M125 21v-5h4v5zM125 23h1v3h-1zm3 0h1v3h-1z"/>"#,
+        ] {
+            assert!(svg.contains(path), "{path} in {svg}");
+        }
+        assert!(svg.contains("<title>The last 5 runs: "), "{svg}");
+        assert!(svg.contains("; the longest took 10.0s</title>"), "{svg}");
+    }
+
+    #[test]
+    fn it_shows_the_last_thirty() {
+        let svg = strip(&[(Some(Outcome::Success), Some(100)); RUNS + 5]);
+        assert_eq!(svg.matches('M').count(), RUNS);
+        assert!(svg.contains("M0 21"), "the oldest of them is at the left: {svg}");
+        assert!(strip(&[]).contains("No runs yet"));
     }
 }

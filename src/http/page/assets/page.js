@@ -119,7 +119,7 @@
   let busy = false;
   let again = false;
   let stale = false;
-  let rest = 1000;
+  let rest = 500;
   let ended = Date.now();
   let good = Date.now();
   let failures = 0;
@@ -150,7 +150,7 @@
     ended = Date.now();
     busy = false;
     failures = trouble ? failures + 1 : 0;
-    rest = trouble ? backoff(failures) : Math.max(1000, 10 * (ended - began));
+    rest = trouble ? backoff(failures) : Math.max(500, 10 * (ended - began));
     if (!trouble) good = ended;
     if (again || trouble) renew(document.hidden ? 5000 : 0);
     // Here rather than by the clock alone, which browsers slow down in a hidden tab.

@@ -293,4 +293,4 @@ fn overlap(bars: &[Bar], lanes: &lanes::Lanes) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

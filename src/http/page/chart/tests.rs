@@ -16,7 +16,11 @@ fn now() -> Timestamp {
 }
 
 /// A run that began so long ago and ended so long ago.
-fn run(began: Option<i64>, ended: Option<i64>, outcome: Option<Outcome>) -> RunEntry {
+pub(in crate::http::page) fn run(
+    began: Option<i64>,
+    ended: Option<i64>,
+    outcome: Option<Outcome>,
+) -> RunEntry {
     let at = |ago: i64| Timestamp::from_millis(NOW - ago);
     let finished = matches!(outcome, Some(Outcome::Success | Outcome::Failure));
     RunEntry {
