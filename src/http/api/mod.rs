@@ -48,7 +48,10 @@ pub(crate) fn routes<E: Engine>(
         let door = Arc::clone(&door);
         async move {
             let answered = answer(&door, &request, body).await;
-            Ok::<_, Rejection>(answered.map_err(|failure| without_key(failure, &request.headers))?)
+            // Not as a rejection: then other routes would look for the body, which is no longer there.
+            Ok::<_, Rejection>(
+                answered.unwrap_or_else(|failure| without_key(failure, &request.headers).into_response()),
+            )
         }
     })
 }
