@@ -122,6 +122,9 @@ fn field(text: &str, low: u32, high: u32) -> Option<u64> {
             None if range == "*" && step.is_none() => (low, high),
             None => (number(range)?, if step.is_some() { high } else { number(range)? }),
         };
+        if first > last {
+            return None;
+        }
         mask = (first..=last).step_by(step.unwrap_or(1)).fold(mask, |mask, value| mask | 1 << value);
     }
     Some(mask)

@@ -94,6 +94,7 @@ fn calendar_expressions_read_alike_or_as_they_are_written() {
         ("2026..2030-*-*  02:00", "at the times of 2026..2030-*-* 02:00"),
         ("*-*-* 02:00:00.5", "at the times of *-*-* 02:00:00.5"),
         ("*-*~07/1 02:00", "at the times of *-*~07/1 02:00"),
+        ("*:8..5", "at the times of *:8..5"),
         ("nonsense", "at the times of nonsense"),
     ] {
         assert_eq!(words(&Timing::OnCalendar(Expressions::one(expression))), said, "{expression}");
