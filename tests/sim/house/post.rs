@@ -152,8 +152,7 @@ impl Outside for Post {
             let mut told = self.told.lock();
             let told = &mut *told;
             let known = well.then_some((told.shadow.state(), told.shadow.sure));
-            let job = told.named(delivery.slug.as_ref());
-            told.mail.leaves(&delivery, job, known);
+            told.mail.leaves(&delivery, known);
         }
         self.process.spawn(self.clone().carry(delivery));
     }
