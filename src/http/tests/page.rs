@@ -108,6 +108,27 @@ async fn a_page_tells_how_a_heartbeat_stands_and_lets_nothing_in() {
 }
 
 #[tokio::test]
+async fn a_row_has_its_last_ping_its_next_due_and_what_the_last_run_took() {
+    let house = House::open();
+    house.hostile(&[]).await;
+    house.report("/start").await;
+    house.go_on(4_000);
+    house.report("").await;
+    house.go_on(30_000);
+    let page = house.get("/").await;
+    for shown in [
+        // Told as people say it, exact on hover.
+        r#"class="ping"><time datetime="2026-11-22T12:00:04.000Z" title="Sun 2026-11-22 12:00:04.000 UTC" data-ago>30s ago</time></td>"#,
+        r#"class="due"><time datetime="2026-11-22T13:00:04.000Z" title="Sun 2026-11-22 13:00:04.000 UTC" data-when>in 1h</time></td>"#,
+        r#"class="took">4.0s</td>"#,
+        "<title>The last run: 1 good; the longest took 4.0s</title>",
+        "every 1h after the last finish",
+    ] {
+        assert!(page.body.contains(shown), "{shown} in {}", page.body);
+    }
+}
+
+#[tokio::test]
 async fn addresses_that_mean_the_same_lead_to_one() {
     let house = House::open();
     let led = async |path: &str| {
