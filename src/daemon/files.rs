@@ -6,13 +6,13 @@ use std::fs;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::deliver::FILES_EACH;
+use crate::machine::delivery::PLACES;
+
 /// Files that the daemon opens for itself beside those that are open when they are shared out: event queues and signals,
 /// journal and snapshot with their successors, the config with its includes, `alive_url`, and connections that have been
 /// dismissed and are not closed yet.
 const OWN: usize = 40;
-/// What one delivery may need, as `deliver` counts, and how many of a channel may be under way.
-const EACH: usize = 2;
-const PLACES: usize = 8;
 /// What deliveries have however few channels there are: a reload may bring more.
 const DELIVERIES: usize = 512;
 /// Where it cannot be counted how many are open.
@@ -38,7 +38,7 @@ pub(super) fn share_out(wished: usize, channels: usize) -> Files {
             "the limit of open files is too low for so many connections; raise LimitNOFILE"
         );
     }
-    if files.deliveries < channels.saturating_mul(EACH) {
+    if files.deliveries < channels.saturating_mul(FILES_EACH) {
         tracing::warn!(
             channels,
             "the limit of open files is too low for a delivery to each channel at a time: receivers that hang delay the \
@@ -52,7 +52,7 @@ impl Files {
     /// Deliveries have what they need, as long as that is not more than half, and what connections leave as well.
     fn of(limit: usize, open: usize, wished: usize, channels: usize) -> Self {
         let rest = limit.saturating_sub(open.saturating_add(OWN));
-        let needed = channels.saturating_mul(PLACES * EACH).max(DELIVERIES);
+        let needed = channels.saturating_mul(PLACES * FILES_EACH).max(DELIVERIES);
         let connections = wished.min(rest - needed.min(rest / 2)).max(1);
         Self { connections, deliveries: rest.saturating_sub(connections) }
     }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::model::channel::ChannelName;
 
 /// Files that one delivery may need: a name with addresses of both families is tried by both at once.
-const EACH: usize = 2;
+pub(super) const EACH: usize = 2;
 /// Between two lines of the log that deliveries wait.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 

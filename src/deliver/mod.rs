@@ -77,6 +77,9 @@ enum Order {
     },
 }
 
+/// Files that one delivery may need.
+pub const FILES_EACH: usize = files::EACH;
+
 impl Courier {
     /// Starts the thread. Each delivery gives exactly one report; `targets` is read when an attempt begins. Connections
     /// to receivers take so many `files` at the most: a delivery for which there is none waits before it begins.

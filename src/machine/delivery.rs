@@ -14,7 +14,7 @@ use crate::model::id::Slug;
 use crate::model::time::{Span, Timestamp};
 
 /// Deliveries of one channel under way at the most.
-const PLACES: usize = 8;
+pub const PLACES: usize = 8;
 
 /// The longest wait between two attempts, and the longest that a receiver can ask for.
 const WAIT_MAX: Span = Span::from_secs(600);

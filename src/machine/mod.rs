@@ -31,7 +31,7 @@ mod bodies;
 mod calendars;
 pub mod days;
 mod deadline;
-mod delivery;
+pub mod delivery;
 pub mod effect;
 pub mod event;
 mod incident;
