@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Home, LIMIT, OVERDUE, command, run, wait_until};
+use crate::harness::{Daemon, Home, LIMIT, OVERDUE, command, not_tried, run, wait_until};
 use crate::receiver::Receiver;
 
 /// A shell with a name space of its own, in which it may mount.
@@ -14,7 +14,8 @@ pub(crate) const UNSHARE: [&str; 3] = ["-rm", "sh", "-c"];
 pub(crate) fn mount_is_possible() -> bool {
     let ended = run(command("unshare", &UNSHARE).arg("mount -t tmpfs none /mnt"), LIMIT);
     if ended.code != 0 {
-        eprintln!("NOT TRIED: this system lets nobody mount a small file system: {}", ended.stderr.trim());
+        let why = ended.stderr.trim();
+        not_tried(&format!("a disk that is full, since this system lets nobody mount a small one: {why}"));
     }
     ended.code == 0
 }

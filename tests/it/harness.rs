@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -37,6 +37,11 @@ pub(crate) fn wait_for<T>(limit: Duration, what: &str, mut condition: impl FnMut
 /// Waits until `condition` holds.
 pub(crate) fn wait_until(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     wait_for(limit, what, || condition().then_some(()));
+}
+
+/// Says what is not tried here, and why. Past the test's own output, which nobody sees of a test that passes.
+pub(crate) fn not_tried(why: &str) {
+    std::io::stderr().write_all(format!("NOT TRIED: {why}\n").as_bytes()).unwrap();
 }
 
 /// A port that nobody has. Outside the range from which the system gives ports to clients, and never given

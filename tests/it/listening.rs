@@ -6,7 +6,7 @@ use std::io::Write;
 use serde_json::json;
 
 use crate::client::Connection;
-use crate::harness::{Daemon, Ended, Home, OVERDUE, command, curl};
+use crate::harness::{Daemon, Ended, Home, OVERDUE, command, curl, not_tried};
 
 const HEARTBEAT: &str = "[heartbeats.db]\ninterval = \"24h\"\n";
 
@@ -43,7 +43,7 @@ fn it_can_be_pinged_at_each_of_its_addresses() {
 #[test]
 fn it_can_be_pinged_over_ipv6() {
     if std::net::TcpListener::bind("[::1]:0").is_err() {
-        eprintln!("NOT TRIED: this machine has no IPv6");
+        not_tried("IPv6, which this machine has not");
         return;
     }
     let port = crate::harness::free_port();
