@@ -11,6 +11,9 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::{Daemon, Ended, Home, LIMIT, Process, command, run, wait_until};
+use crate::receiver::{Receiver, Reply};
+
+mod powershell;
 
 const CONFIG: &str = "[heartbeats.backup]\nname = \"A 'job' \\\"of\\\" $(many) `names` <b>&\"\ncron = \"30 2 * * 1-5\"\n\
      timezone = \"Europe/Berlin\"\n";
@@ -202,6 +205,34 @@ fn the_python_job_tells_how_it_ends_also_when_it_is_killed() {
     }
 }
 
+/// As `curl --retry` does: what a limit refuses is taken a moment later.
+#[test]
+fn the_python_job_tries_again_what_is_refused_for_now_and_nothing_that_is_refused_for_good() {
+    let place = Place::start();
+    fs::write(place.home.path("backup.py"), "import sys; sys.exit(3)").unwrap();
+    let url = place.heartbeat()["ping_url"].as_str().unwrap().to_owned();
+    for (refusal, tries) in [(429, 2), (408, 2), (503, 2), (404, 1)] {
+        let receiver = Receiver::start();
+        receiver.reply_with({
+            let asked = std::sync::Mutex::new(Vec::new());
+            move |request| {
+                let mut asked = asked.lock().unwrap();
+                asked.push(request.path.clone());
+                let first = asked.iter().filter(|path| **path == request.path).count() == 1;
+                Reply::Status(if first { refusal } else { 200 })
+            }
+        });
+        let job = place.snippet("python").replace(&url, &receiver.url("/ping"));
+        fs::write(place.home.path("job.py"), job).unwrap();
+        let ended = place.run("python3", &["-B", "job.py"]);
+        assert_eq!((ended.code, ended.stderr.is_empty()), (3, tries == 2), "{refusal}: {ended:?}");
+        let paths: Vec<String> = receiver.received().into_iter().map(|request| request.path).collect();
+        let told: Vec<&str> =
+            ["/ping/start", "/ping/3"].into_iter().flat_map(|path| vec![path; tries]).collect();
+        assert_eq!(paths, told, "{refusal}");
+    }
+}
+
 #[test]
 fn the_drop_in_is_one_that_systemd_takes_and_its_commands_tell_the_end() {
     let mut place = Place::start();
@@ -253,9 +284,14 @@ enum Manifest {
     Kubernetes,
 }
 
+/// The Python that `tests/run` made ready, which has readers of YAML and of PowerShell.
+fn python() -> String {
+    env::var("OVERDUE_CRONSIM_PYTHON").unwrap_or_else(|_| "python3".to_owned())
+}
+
 /// A YAML text as JSON, when this machine has a Python with a YAML reader.
 fn yaml(place: &Place, text: &str) -> Option<Value> {
-    let python = env::var("OVERDUE_CRONSIM_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let python = python();
     if place.run(&python, &["-c", "import yaml"]).code != 0 {
         return None;
     }
@@ -341,15 +377,4 @@ fn the_page_shows_the_ping_url_itself() {
     let heartbeat = place.heartbeat();
     let url = heartbeat["ping_url"].as_str().unwrap();
     assert!(place.page.contains(&format!("<code id=\"ping-url\">{url}</code>")), "{}", place.page);
-    // PowerShell is not there to run it; what it takes for itself in a string in quotes is not in the URL.
-    let powershell = place.snippet("powershell");
-    assert!(powershell.starts_with(&format!("$ping = '{url}'\n")), "{powershell}");
-    for said in [
-        "Send-Ping 'start'\n",
-        "} finally {\n",
-        "if ($code -ge 0 -and $code -le 255) { Send-Ping \"$code\" } else { Send-Ping 'fail' }\n",
-        "\nexit $code",
-    ] {
-        assert!(powershell.contains(said), "{said}: {powershell}");
-    }
 }

@@ -121,7 +121,7 @@ pub(super) fn snippets(ping_url: &str, job: &Job<'_>) -> Vec<Snippet> {
         Snippet {
             id: "powershell",
             title: "PowerShell",
-            note: "For Windows PowerShell 5.1 and PowerShell 7.".into(),
+            note: POWERSHELL_NOTE.into(),
             language: "powershell",
             text: POWERSHELL.replace("URL", url).into(),
         },
@@ -329,8 +329,9 @@ def ping(end, text=""):
             return
         except Exception as error:  # a watcher that is away must not fail the job
             late = isinstance(getattr(error, "reason", error), TimeoutError)
+            code = getattr(error, "code", 0)
             over = pause is None or time.monotonic() - began + pause > limit
-            if over or not (late or getattr(error, "code", 0) >= 500):
+            if over or not (late or code in (408, 429) or code >= 500):
                 print(f"overdue: {error}", file=sys.stderr)
                 return
         time.sleep(pause)
@@ -353,9 +354,20 @@ with watched():
     import backup
 "#;
 
+const POWERSHELL_NOTE: &str = "For Windows PowerShell 5.1 and PowerShell 7. A cmdlet, or a .ps1 without exit, in the \
+    place of backup.exe sets no exit code: it counts as 0 unless it throws.";
+
 const POWERSHELL: &str = r#"$ping = 'URL'
 
 function Send-Ping([string] $End) {
+    Set-StrictMode -Off
+    # Windows PowerShell may not speak TLS 1.2 unless it is told to. 0 is whatever Windows speaks.
+    $net = [Net.ServicePointManager]
+    try {
+        if ([int] $net::SecurityProtocol -ne 0) {
+            $net::SecurityProtocol = $net::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
+        }
+    } catch { }
     # The start must not hold the job up: only what overdue answers is tried again, and not for long.
     $start = $End -eq 'start'
     $limit = if ($start) { 10 } else { 60 }
@@ -366,9 +378,9 @@ function Send-Ping([string] $End) {
             $null = Invoke-WebRequest -UseBasicParsing -Uri "$ping/$End" -TimeoutSec $timeout -ErrorAction Stop
             return
         } catch {
-            # A watcher that is away must not fail the job; what it refuses is not tried again.
-            $answer = $_.Exception.Response
-            $again = if ($null -ne $answer) { [int] $answer.StatusCode -ge 500 } else { -not $start }
+            # A watcher that is away must not fail the job; what it refuses for good is not tried again.
+            $status = [int] $_.Exception.Response.StatusCode  # 0 without an answer
+            $again = $status -in 408, 429 -or $status -ge 500 -or ($status -eq 0 -and -not $start)
             $over = $pause -eq 0 -or ((Get-Date) - $began).TotalSeconds + $pause -gt $limit
             if ($over -or -not $again) {
                 Write-Warning "overdue: $($_.Exception.Message)" -WarningAction Continue
@@ -383,7 +395,7 @@ Send-Ping 'start'
 $code = 1
 $global:LASTEXITCODE = 0
 try {
-    & 'C:\jobs\backup.exe'
+    & 'C:\jobs\backup.exe' | Out-Default  # without the pipe, a program with a window is not waited for
     $code = $LASTEXITCODE
 } finally {
     # A ping takes 0 to 255; Windows has other codes too.
