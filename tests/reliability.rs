@@ -37,7 +37,7 @@ fn runs(text: &str, run: &str, name: &str) -> bool {
 fn every_test_that_a_promise_names_is_there_and_runs() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut text = String::new();
-    for folder in ["src", "tests/it", "tests/sim"] {
+    for folder in ["src", "tests/it", "tests/sim", "tests/browser"] {
         sources(&root.join(folder), &mut text);
     }
     text.push_str(&fs::read_to_string(root.join("tests/supply.rs")).unwrap());

@@ -44,7 +44,7 @@ async fn a_key_signs_in_and_its_role_says_what_is_seen() {
     browser.until_live().await;
     let hidden = "form[action$='/pause'], button[data-copy]:not([data-copy=badge-url]), #ping-url";
     assert_eq!(browser.count(hidden).await, 0, "the badge tells no more than the page");
-    let page = browser.driver.source().await.unwrap();
+    let page = browser.source().await;
     assert!(!page.contains("/ping/"), "a read key sees no ping URL");
     browser.click("header form button").await;
     browser.until_at("/login").await;

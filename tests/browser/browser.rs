@@ -1,8 +1,8 @@
 //! A browser with one tab, as a test moves it. It is watched all the time: a test that ends with an error in its
-//! console fails.
+//! console fails, and so does one whose page or console tells a secret of its daemon.
 
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use thirtyfour::{ChromeCapabilities, ChromiumLikeCapabilities, LoggingPrefsLogLe
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::harness::{Daemon, LIMIT, Process, free_port};
+use crate::secrets::Secrets;
 
 /// The HTTP client wants to know who would encrypt, though nothing here is encrypted.
 static PROVIDER: OnceLock<()> = OnceLock::new();
@@ -37,6 +38,7 @@ impl Default for Setup {
 pub(crate) struct Browser {
     pub(crate) driver: WebDriver,
     url: String,
+    secrets: Arc<Secrets>,
     _program: Process,
     _seat: SemaphorePermit<'static>,
 }
@@ -66,7 +68,8 @@ impl Browser {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
-        let browser = Self { driver, url: daemon.home.url(), _program: program, _seat: seat };
+        let secrets = Arc::clone(&daemon.home.secrets);
+        let browser = Self { driver, url: daemon.home.url(), secrets, _program: program, _seat: seat };
         if setup.dark {
             let feature = json!({ "name": "prefers-color-scheme", "value": "dark" });
             browser.devtools("Emulation.setEmulatedMedia", json!({ "features": [feature] })).await;
@@ -83,8 +86,16 @@ impl Browser {
         self.driver.cdp().send_raw(command, parameters).await.unwrap()
     }
 
-    /// Goes to a path of the daemon.
+    /// The page as it stands, with what scripts have made of it; searched for secrets.
+    pub(crate) async fn source(&self) -> String {
+        let source = self.driver.source().await.unwrap();
+        self.secrets.look("a page", source.as_bytes());
+        source
+    }
+
+    /// Goes to a path of the daemon, from a page that is searched before it is gone.
     pub(crate) async fn go(&self, path: &str) {
+        self.source().await;
         self.driver.goto(format!("{}{path}", self.url)).await.unwrap();
     }
 
@@ -115,7 +126,9 @@ impl Browser {
         self.find(selector).await.text().await.unwrap_or_default()
     }
 
+    /// What it leads away from is searched first.
     pub(crate) async fn click(&self, selector: &str) {
+        self.source().await;
         self.find(selector).await.click().await.unwrap_or_else(|error| panic!("click {selector}: {error}"));
     }
 
@@ -195,14 +208,18 @@ impl Browser {
         violations.iter().map(told).collect()
     }
 
-    /// Errors in the console since the last look.
+    /// Errors in the console since the last look; all of it is searched for secrets.
     pub(crate) async fn errors(&self) -> Vec<String> {
         let entries = self.driver.browser_log().await.unwrap();
+        for entry in &entries {
+            self.secrets.look("the console", entry.message.as_bytes());
+        }
         entries.into_iter().filter(|entry| entry.level == "SEVERE").map(|entry| entry.message).collect()
     }
 
     /// Ends it. There must have been no error in its console.
     pub(crate) async fn close(self) {
+        self.source().await;
         let errors = self.errors().await;
         self.driver.quit().await.unwrap();
         assert!(errors.is_empty(), "errors in the console: {errors:#?}");

@@ -20,6 +20,7 @@ mod pictures;
 #[allow(dead_code, reason = "shared with the tests of the daemon")]
 #[path = "../it/receiver.rs"]
 mod receiver;
+mod searched;
 #[allow(dead_code, reason = "shared with the tests of the daemon")]
 #[path = "../it/secrets.rs"]
 mod secrets;

@@ -8,7 +8,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::harness::{Daemon, LIMIT, wait_for};
+use crate::harness::{Daemon, Home, LIMIT, secrets_of, wait_for};
 use crate::secrets::Secrets;
 
 /// What the daemon answered.
@@ -47,7 +47,8 @@ impl Answer {
     }
 }
 
-/// Nothing when nobody can be reached at this port, or hangs up.
+/// Nothing when nobody can be reached at this port, or hangs up. What is answered is searched for the secrets of the home
+/// that has the port.
 pub(crate) fn try_request(
     port: u16,
     method: &str,
@@ -71,7 +72,13 @@ pub(crate) fn try_request(
     stream.write_all(&[head.as_bytes(), body].concat()).ok()?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).ok()?;
-    Answer::parse(&bytes)
+    let answer = Answer::parse(&bytes)?;
+    let whose = format!("the answer to {method} {path}");
+    for secrets in secrets_of(|one, _| one == port) {
+        secrets.look(&whose, format!("{:?}", answer.headers).as_bytes());
+        secrets.look_in_answer(&whose, headers, &answer.body);
+    }
+    Some(answer)
 }
 
 /// A bare connection; what was read from it is searched for secrets when it is dropped.
@@ -115,13 +122,24 @@ impl Drop for Connection {
     }
 }
 
+impl Home {
+    /// A connection to whoever listens at its port.
+    pub(crate) fn connect(&self) -> Connection {
+        self.connected(TcpStream::connect(("127.0.0.1", self.port)).unwrap())
+    }
+
+    /// The same with a stream of one's own.
+    pub(crate) fn connected(&self, stream: TcpStream) -> Connection {
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_write_timeout(Some(LIMIT)).unwrap();
+        Connection { stream, read: Vec::new(), secrets: Arc::clone(&self.secrets) }
+    }
+}
+
 impl Daemon {
     /// A connection to it.
     pub(crate) fn connect(&self) -> Connection {
-        let stream = TcpStream::connect(("127.0.0.1", self.home.port)).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        stream.set_write_timeout(Some(LIMIT)).unwrap();
-        Connection { stream, read: Vec::new(), secrets: Arc::clone(&self.home.secrets) }
+        self.home.connect()
     }
 
     /// Nothing when it cannot be reached or hangs up.
@@ -132,11 +150,7 @@ impl Daemon {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Option<Answer> {
-        let answer = try_request(self.home.port, method, path, headers, body)?;
-        let whose = format!("the answer to {method} {path}");
-        self.home.secrets.look(&whose, format!("{:?}", answer.headers).as_bytes());
-        self.home.secrets.look_in_answer(&whose, headers, &answer.body);
-        Some(answer)
+        try_request(self.home.port, method, path, headers, body)
     }
 
     pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {

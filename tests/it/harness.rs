@@ -57,8 +57,15 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
-/// The secrets of every home, by its port.
-static HOMES: Mutex<BTreeMap<u16, Weak<Secrets>>> = Mutex::new(BTreeMap::new());
+/// The folder and the secrets of every home, by its port.
+static HOMES: Mutex<BTreeMap<u16, (PathBuf, Weak<Secrets>)>> = Mutex::new(BTreeMap::new());
+
+/// The secrets of the homes that are asked for, by port and folder.
+pub(crate) fn secrets_of(asked: impl Fn(u16, &Path) -> bool) -> Vec<Arc<Secrets>> {
+    let homes = HOMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let asked = homes.iter().filter(|(port, (folder, _))| asked(**port, folder));
+    asked.filter_map(|(_, (_, secrets))| secrets.upgrade()).collect()
+}
 
 /// A folder with a config and a port for its daemon. It goes with the last of its clones.
 #[derive(Clone)]
@@ -74,7 +81,7 @@ impl Home {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let home = Self { folder, port: free_port(), secrets: Arc::default() };
         let mut homes = HOMES.lock().unwrap_or_else(PoisonError::into_inner);
-        homes.insert(home.port, Arc::downgrade(&home.secrets));
+        homes.insert(home.port, (home.path(""), Arc::downgrade(&home.secrets)));
         drop(homes);
         home.configure(config);
         home
@@ -186,17 +193,12 @@ pub(crate) fn curl(arguments: &[&str]) -> Ended {
     curl.args(["--noproxy", "*"]).args(arguments);
     let ended = run(&mut curl, Duration::from_secs(70));
     let told = format!("{}{}", ended.stdout, ended.stderr);
-    for home in homes_in(arguments) {
-        home.look(&format!("the answer to curl {}", arguments.join(" ")), told.as_bytes());
+    // It is asked at its port, or at a socket in its folder.
+    let named = |what: &str| arguments.iter().any(|argument| argument.contains(what));
+    for secrets in secrets_of(|port, folder| named(&format!(":{port}")) || named(folder.to_str().unwrap())) {
+        secrets.look(&format!("the answer to curl {}", arguments.join(" ")), told.as_bytes());
     }
     ended
-}
-
-/// The secrets of the homes whose ports stand in these arguments.
-fn homes_in(arguments: &[&str]) -> Vec<Arc<Secrets>> {
-    let homes = HOMES.lock().unwrap_or_else(PoisonError::into_inner);
-    let asked = |port: &u16| arguments.iter().any(|argument| argument.contains(&format!(":{port}")));
-    homes.iter().filter(|(port, _)| asked(port)).filter_map(|(_, secrets)| secrets.upgrade()).collect()
 }
 
 /// A process that is killed when it is dropped, and what it says meanwhile.

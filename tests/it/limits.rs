@@ -2,7 +2,7 @@
 //! does what the answer says.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ const GROWTH_KIB: u64 = 20_000;
 const FLAT_KIB: u64 = 2_000;
 
 /// One connection for many requests, from an address of one's own.
-pub(crate) struct Client(BufReader<TcpStream>);
+pub(crate) struct Client(BufReader<Connection>);
 
 /// What was answered.
 pub(crate) struct Answered {
@@ -39,8 +39,7 @@ impl Client {
         });
         stream.set_nonblocking(false).unwrap();
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        Self(BufReader::new(stream))
+        Self(BufReader::new(daemon.home.connected(stream)))
     }
 
     pub(crate) fn ping(&mut self, uuid: &str, headers: &str) -> Answered {

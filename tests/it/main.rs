@@ -45,6 +45,7 @@ mod receiver;
 mod reload;
 mod requests;
 mod restart;
+mod searched;
 mod secrets;
 mod seed;
 mod snippets;

@@ -102,8 +102,7 @@ fn a_connection_made_while_nobody_serves_is_answered_by_the_next_process() {
     let mut early = daemon.connect();
     assert_eq!(daemon.stop(), 0);
 
-    let mut waiting = std::net::TcpStream::connect(("127.0.0.1", home.port)).unwrap();
-    waiting.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut waiting = home.connect();
     let request = format!("GET /ping/{PING_KEY}/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     waiting.write_all(request.as_bytes()).unwrap();
     let daemon = serve_on(&home, &socket);
