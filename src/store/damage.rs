@@ -97,6 +97,7 @@ fn a_journal_of_every_kind_cut_at_every_byte_is_what_it_was_at_the_end_of_a_batc
         assert_eq!(last, Some(Seq(whole.0)), "cut at {end}");
         assert_eq!(said, if whole.1 == end { "whole" } else { "cut" }, "cut at {end}");
     }
+    println!("{} cuts of {} batches, 0 lost of what was whole", sample.bytes.len() + 1, sample.ends.len());
 }
 
 /// The batch of a byte, and where it begins.
@@ -180,7 +181,8 @@ fn six() -> (MemoryFolder, Vec<u8>) {
 fn a_snapshot_newer_than_all_of_the_journal_is_the_state_and_the_journal_goes_on_behind_it() {
     let (folder, bytes) = six();
     // A journal of an older backup, one that is empty, none at all.
-    for journal in [Some(&bytes[..bytes.len() / 6]), Some(&b""[..]), None] {
+    let journals = [Some(&bytes[..bytes.len() / 6]), Some(&b""[..]), None];
+    for journal in journals {
         match journal {
             Some(bytes) => folder.put(FIRST, bytes),
             None => folder.remove(FIRST).unwrap(),
@@ -196,6 +198,7 @@ fn a_snapshot_newer_than_all_of_the_journal_is_the_state_and_the_journal_goes_on
         let (held, found) = held(&folder).unwrap();
         assert_eq!((held.records, found.last, found.warnings), (vec![(5, 5)], Seq(5), vec![]));
     }
+    println!("{} journals that end before their snapshot, 0 lost of what it holds", journals.len());
 }
 
 #[test]
@@ -224,6 +227,7 @@ fn two_damaged_snapshots_refuse_however_they_are_damaged_and_nothing_is_touched(
         bytes[at] ^= 4;
         bytes
     };
+    let mut tried = 0;
     for at in 0..newest.len() {
         let other = at % previous.len();
         for (one, two) in [
@@ -236,6 +240,8 @@ fn two_damaged_snapshots_refuse_however_they_are_damaged_and_nothing_is_touched(
             assert!(matches!(error, RecoverError::NoSnapshot { .. }), "at {at}: {error}");
             let kept = [NEWEST, PREVIOUS, FIRST].map(|name| folder.bytes(name).unwrap());
             assert_eq!(kept, [one, two, bytes.clone()], "evidence is not touched");
+            tried += 1;
         }
     }
+    println!("{tried} pairs of damaged snapshots, each refused and left as it was");
 }

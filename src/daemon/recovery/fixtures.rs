@@ -55,8 +55,8 @@ fn held(dir: &Path) -> Held {
     Held { last: recovered.last, core: frozen.core, heartbeats }
 }
 
-/// Compares with what is written down, piece by piece, so that a difference can be read.
-fn comes_to(dir: &Path, expected: &Path) {
+/// Compares with what is written down, piece by piece, so that a difference can be read. Gives back up to where it goes.
+fn comes_to(dir: &Path, expected: &Path) -> Seq {
     let held = held(dir);
     if wanted().is_some() && !expected.exists() {
         let text = serde_json::to_string_pretty(&held).unwrap();
@@ -71,11 +71,13 @@ fn comes_to(dir: &Path, expected: &Path) {
         assert_eq!(beat, expected, "{what}");
     }
     assert_eq!(held.heartbeats.len(), expected_held.heartbeats.len(), "{what}");
+    held.last
 }
 
 #[test]
 fn what_every_version_has_written_is_recovered_with_and_without_its_snapshots() {
-    for version in versions() {
+    let (versions, mut records) = (versions(), 0);
+    for version in &versions {
         let fixture = folder().join(version);
         let state = fixture.join("state");
         comes_to(&state, &fixture.join("expected.json"));
@@ -87,8 +89,12 @@ fn what_every_version_has_written_is_recovered_with_and_without_its_snapshots() 
             }
         }
         assert!(journal.path().join("journal-00000000000000000001.jsonl").exists(), "all of its records");
-        comes_to(journal.path(), &fixture.join("expected.replayed.json"));
+        records += comes_to(journal.path(), &fixture.join("expected.replayed.json")).0;
     }
+    println!(
+        "{} state folders since the first, {records} records, with and without snapshots: 0 lost",
+        versions.len()
+    );
 }
 
 /// Writes the life of the samples as the daemon would: two segments, and a snapshot between them.
