@@ -11,7 +11,7 @@ use crate::house::duty::{Duty, Every, MINUTE, SECOND, retry_for};
 use crate::house::post::CHANNELS;
 use crate::house::witness::{Opened, Sent, Witness, assert_bounded, mark_of};
 use crate::rules::Ms;
-use crate::world::{ms, slug_of};
+use crate::world::{ms, uuid_of};
 
 /// How long a busy disk keeps a decision from being seen.
 const BUSY_DISK: Ms = 2 * MINUTE;
@@ -31,6 +31,7 @@ impl Witness {
         // Who is to be told of what began or ended in this batch.
         let mut untold = Vec::new();
         for record in records {
+            let before = self.about_to_move(record);
             let seq = self.shadow.push(record);
             self.seen.tell(|| format!("{now} {seq} {record:?}"));
             self.note(&[seq, now as u64, record.at().as_millis() as u64]);
@@ -66,7 +67,17 @@ impl Witness {
                     self.mail.given_up(*number, seq);
                     self.audit_given_up(*number, now);
                 }
-                Record::Forgotten { slug, .. } => self.audit_forgotten(slug.as_str(), now),
+                Record::Forgotten { .. } => self.audit_forgotten(before[0].0, now),
+                Record::Renamed { moves, .. } => self.audit_renamed(moves, &before),
+                Record::Removed { slug, .. } => {
+                    let job = self.job_of(slug.as_str());
+                    let gone = self.declared[job].last().is_some_and(|(_, duty)| duty.is_none());
+                    assert!(gone, "job {job} is removed, and is declared");
+                    self.made.tells(job, seq);
+                }
+                Record::Declared(declared) => {
+                    self.made.tells(self.job_of(declared.heartbeat.slug.as_str()), seq);
+                }
                 Record::Retried { number, .. } => self.mail.revived(*number, seq, now),
                 _ => {}
             }
@@ -78,9 +89,10 @@ impl Witness {
 
     fn audit_ping(&mut self, ping: &Pinged, seq: u64) {
         let mark = mark_of(ping.from).expect("each ping has a mark");
+        let job = self.job_of(ping.slug.as_str());
         let sent = self.pings.get_mut(mark as usize - 1).expect("nobody invents a ping");
         assert_eq!(sent.seq, None, "ping {mark} counts twice");
-        assert_eq!((slug_of(sent.job), sent.kind), (ping.slug.clone(), ping.kind), "ping {mark} is another");
+        assert_eq!((sent.job, sent.kind), (job, ping.kind), "ping {mark} is another");
         let moved = self.steps.iter().any(|set| set.real >= sent.real - 1);
         assert!(moved || ms(ping.at) == sent.wall, "ping {mark} counts from {}: {sent:?}", ms(ping.at));
         sent.seq = Some(seq);
@@ -180,8 +192,7 @@ impl Witness {
     }
 
     /// What left the config is kept for its time, as far as a daemon can know that; then nothing is left of it.
-    fn audit_forgotten(&mut self, slug: &str, now: Ms) {
-        let job = self.job_of(slug);
+    fn audit_forgotten(&mut self, job: usize, now: Ms) {
         let (left, duty) = *self.declared[job].last().expect("it was declared");
         let kept = now - left + self.guessed_since(left);
         let keep = Settings::default().keep_removed.as_millis();
@@ -189,9 +200,7 @@ impl Witness {
             duty.is_none() && kept + BUSY_DISK >= keep,
             "job {job} is forgotten after {kept} ms: {duty:?}"
         );
-        for sent in self.pings.iter_mut().filter(|sent| sent.job == job) {
-            (sent.seq, sent.answered) = (None, false);
-        }
+        self.forget_pings(job);
         self.seen.saw("heartbeats forgotten");
     }
 
@@ -287,13 +296,17 @@ impl Witness {
         }
     }
 
-    fn may_be_paused(&self, job: usize) -> bool {
+    pub(crate) fn may_be_paused(&self, job: usize) -> bool {
         let declared = self.declared[job].iter().any(|(_, duty)| duty.is_some_and(|duty| duty.paused));
         declared || self.paused.contains(&job)
     }
 
-    fn job_of(&self, slug: &str) -> usize {
-        (0..self.declared.len()).find(|job| slug_of(*job).as_str() == slug).expect("it is one of ours")
+    /// Whose heartbeat has this slug now.
+    pub(crate) fn job_of(&self, slug: &str) -> usize {
+        let state = self.shadow.state();
+        let beat = state.find(slug).and_then(|place| state.beats.at(place)).expect("it is there");
+        let ours = (0..self.declared.len()).find(|job| uuid_of(*job) == beat.heartbeat.uuid);
+        ours.expect("it is one of ours")
     }
 
     /// All that was declared of a job at some time since then.

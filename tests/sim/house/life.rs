@@ -21,11 +21,11 @@ use overdue::store::snapshot::{NEWEST, PREVIOUS, SnapshotFiles};
 use uuid::Uuid;
 
 use crate::chance::Chance;
-use crate::house::House;
 use crate::house::disk::{Disk, OPERATIONS, ShownJournal, ShownSnapshots};
 use crate::house::duty::{DAY, HOUR, MINUTE, SECOND};
 use crate::house::post::Post;
 use crate::house::process::Process;
+use crate::house::{House, JOBS};
 use crate::rules::Ms;
 
 /// How a life ends.
@@ -120,6 +120,7 @@ impl House {
         let Some(reloaded) = living.process.while_alive(reload).await else { return living };
         reloaded.expect("a reload is never refused");
         self.is_in_force();
+        self.names_hold(&living).await;
         // What it hears from now on at the latest, it hears.
         self.hears();
         match living.process.while_alive(living.handle.hearing()).await {
@@ -386,6 +387,7 @@ impl House {
                 told.silences.changes(job);
             }
         }
+        told.names.clone_from(&self.config.names);
         told.in_force = None;
         told.channels.push((now, self.config.channels.clone()));
         drop(told);
@@ -397,7 +399,7 @@ impl House {
     pub(crate) fn is_in_force(&mut self) {
         let now = self.real();
         let mut told = self.told.lock();
-        told.silences.changed(now);
+        told.silences.changed(0..JOBS, now);
         told.in_force = Some(self.config.channels.clone());
     }
 

@@ -152,7 +152,8 @@ impl Outside for Post {
             let mut told = self.told.lock();
             let told = &mut *told;
             let known = well.then_some((told.shadow.state(), told.shadow.sure));
-            told.mail.leaves(&delivery, known);
+            let job = told.named(delivery.slug.as_ref());
+            told.mail.leaves(&delivery, job, known);
         }
         self.process.spawn(self.clone().carry(delivery));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// What must have happened before many months say anything.
-pub(crate) const WANTED: [&str; 53] = [
+pub(crate) const WANTED: [&str; 65] = [
     "deaths at a poll",
     "deaths at an instant",
     "deaths within an operation of the disk",
@@ -38,11 +38,23 @@ pub(crate) const WANTED: [&str; 53] = [
     "reloads",
     "channels lost",
     "heartbeats removed",
+    "heartbeats made by the API",
+    "heartbeats changed by the API",
+    "heartbeats deleted by the API",
+    "wishes of the API that were not durable",
+    "wishes of the API without an answer",
+    "wishes of the API in conflict",
+    "heartbeats renamed",
+    "heartbeats that changed names",
+    "renames with an incident open",
     "pauses",
     "resumes",
     "tests of a channel",
     "retries by hand",
     "bursts",
+    "full mailboxes",
+    "looks at the news",
+    "readers that fell behind",
     "slow bodies",
     "bodies that never came",
     "pings on the brink",

@@ -6,14 +6,14 @@
 //! while the machine was started anew.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use overdue::machine::beat::Standing;
 use overdue::model::ping::PingKind;
 
 use crate::house::duty::{DAY, Duty, Every, HOUR, MINUTE, SECOND};
-use crate::house::witness::{Sent, Witness};
+use crate::house::witness::{Sent, Witness, beat_of};
 use crate::rules::Ms;
-use crate::world::slug_of;
 
 /// The longest settling time.
 const SETTLE_MAX: Ms = 5 * MINUTE;
@@ -64,11 +64,18 @@ impl Silences {
         self.changing.insert(job);
     }
 
-    /// All that was declared is in force.
-    pub(crate) fn changed(&mut self, now: Ms) {
-        for job in std::mem::take(&mut self.changing) {
-            self.changed_at[job] = now;
+    /// All that was declared of these jobs is in force.
+    pub(crate) fn changed(&mut self, jobs: Range<usize>, now: Ms) {
+        for job in jobs {
+            if self.changing.remove(&job) {
+                self.changed_at[job] = now;
+            }
         }
+    }
+
+    /// Whether what is declared of a job has been in force since before that instant.
+    pub(crate) fn is_settled_since(&self, job: usize, real: Ms) -> bool {
+        !self.changing.contains(&job) && self.changed_at[job] < real
     }
 
     /// Somebody wants a job to be paused or resumed; `resumed` once it was answered that it is.
@@ -110,6 +117,10 @@ impl Witness {
         if self.steps.iter().any(|set| !set.known && set.real >= finish.real) {
             return None;
         }
+        if duty.await_first_ping && self.may_be_paused(job) && finish.real <= self.silences.changed_at[job] {
+            // It may have been heard in a pause, and then it is no first ping.
+            return None;
+        }
         // Whatever was sent since may count, answered or not.
         let last_sent = own().next().map_or(0, |sent| sent.real);
         let mut counts_from = last_sent.max(self.silences.changed_at[job]);
@@ -127,9 +138,7 @@ impl Witness {
     pub(crate) fn look_for_silences(&self, now: Ms) {
         for job in 0..self.declared.len() {
             let Some(limit) = self.is_down_by(job).filter(|limit| *limit < now) else { continue };
-            let state = self.shadow.state();
-            let place = state.find(slug_of(job).as_str()).expect("it has finished");
-            let standing = state.beats.at(place).expect("it has finished").standing;
+            let standing = beat_of(self.shadow.state(), job).expect("it has finished").standing;
             assert_eq!(standing, Standing::Down, "job {job} should be down since {limit}, and it is {now}");
         }
     }
