@@ -20,6 +20,9 @@ use crate::world::ms;
 impl House {
     /// Something happens.
     pub(crate) async fn act(&mut self, living: &Living) {
+        if self.floods {
+            return self.flood(living).await;
+        }
         match self.chance.below(38) {
             0..=6 => self.edit(living).await,
             7 if self.chance.one_in(2) => self.burst(living),
@@ -96,11 +99,17 @@ impl House {
         }
     }
 
-    /// Somebody changes something while something is wrong.
+    /// Somebody changes something, or looks, while something is wrong.
     async fn wish_for_more(&mut self, living: &Living) {
         match self.chance.below(4) {
             0 => self.use_api(living).await,
             1 => self.rename(living).await,
+            2 => {
+                let wait = Duration::from_millis(u64::from(self.chance.below(12_000)));
+                if living.process.while_alive(tokio::time::sleep(wait)).await.is_some() {
+                    self.follow(living).await;
+                }
+            }
             _ => {}
         }
     }

@@ -7,6 +7,7 @@ use overdue::model::incident::{Alert, Cause, Reason};
 use overdue::model::ping::PingKind;
 use overdue::model::settings::Settings;
 
+use crate::house::crowds::HELD_MAX;
 use crate::house::duty::{Duty, Every, MINUTE, SECOND, retry_for};
 use crate::house::post::CHANNELS;
 use crate::house::witness::{Opened, Sent, Witness, assert_bounded, mark_of};
@@ -14,7 +15,7 @@ use crate::rules::Ms;
 use crate::world::{ms, uuid_of};
 
 /// How long a busy disk keeps a decision from being seen.
-const BUSY_DISK: Ms = 2 * MINUTE;
+pub(crate) const BUSY_DISK: Ms = 2 * MINUTE;
 /// How long an attempt takes at the most.
 const ATTEMPT: Ms = 11 * SECOND;
 /// Two clocks are not read in the same millisecond.
@@ -27,6 +28,7 @@ impl Witness {
             self.seen.saw("healed journals");
             self.adopt(after, now);
         }
+        assert!(records.len() <= HELD_MAX, "{} records were held", records.len());
         let mut pinged = None;
         // Who is to be told of what began or ended in this batch.
         let mut untold = Vec::new();
@@ -79,6 +81,7 @@ impl Witness {
                     self.made.tells(self.job_of(declared.heartbeat.slug.as_str()), seq);
                 }
                 Record::Retried { number, .. } => self.mail.revived(*number, seq, now),
+                Record::Blind { window, .. } => self.audit_blind(*window, now),
                 _ => {}
             }
         }

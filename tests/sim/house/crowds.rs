@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use overdue::engine::feed::HELD;
 use overdue::engine::handle::Refused;
+use overdue::machine::record::Record;
 use overdue::model::id::Seq;
 use overdue::model::ping::PingKind;
 
@@ -16,6 +17,8 @@ use crate::house::pings::Comes;
 
 /// Letters that the mailbox takes at the most.
 const MAILBOX: usize = 8_192;
+/// Records that are held at the most while the disk does not take them.
+pub(crate) const HELD_MAX: usize = 200_000;
 /// Letters of a crowd.
 const CROWD: usize = MAILBOX + 500;
 /// Pings of a burst of which the news do not fit into what is held.
@@ -65,6 +68,33 @@ impl House {
         }
     }
 
+    /// More is sent while the disk hangs than may be held of it: what is not held, only a snapshot can heal.
+    pub(crate) async fn flood(&mut self, living: &Living) {
+        let job = self.chance.below(self.plans.len() as u32) as usize;
+        if self.duty(job).is_none() {
+            return;
+        }
+        living.disk.hang(Duration::from_secs(60));
+        self.ping(living, job, PingKind::Log, Comes::Whole);
+        let notice = tokio::time::sleep(Duration::from_secs(12));
+        if living.process.while_alive(notice).await.is_none() {
+            return;
+        }
+        let fails = || living.handle.journal().borrow().error.is_some();
+        for _ in 0..=HELD_MAX / MAILBOX {
+            for _ in 0..MAILBOX {
+                self.ping(living, job, PingKind::Log, Comes::Whole);
+            }
+            // All of them are answered at once.
+            let answers = tokio::time::sleep(Duration::from_millis(10));
+            if living.process.while_alive(answers).await.is_none() || !fails() {
+                return;
+            }
+        }
+        self.told.saw("floods while the disk hangs");
+        self.floods = false;
+    }
+
     /// Somebody follows the news, and says up to where they have them.
     pub(crate) async fn follow(&mut self, living: &Living) {
         let after = self.mark.filter(|(life, _)| *life == self.lives).map(|(_, mark)| mark);
@@ -72,8 +102,18 @@ impl House {
         let Some(Ok(following)) = living.process.while_alive(asked).await else { return };
         let told = self.told.lock();
         let (sure, last) = (told.shadow.sure, told.shadow.last());
-        drop(told);
         let (newest, missed) = (following.newest, following.missed);
+        if let Some(after) = after.filter(|_| following.complete) {
+            let records = told.shadow.between(after.0, newest.0);
+            let mut news = missed.iter().map(|told| told.news.seq.0);
+            for (seq, _) in records.iter().filter(|(_, record)| is_news(record)) {
+                assert!(news.any(|of| of == *seq), "record {seq} is no news to who follows from {after:?}");
+            }
+        }
+        drop(told);
+        if living.handle.journal().borrow().error.is_some() {
+            self.told.saw("looks at the news while the disk fails");
+        }
         assert!(newest.0 <= sure, "news to {newest:?} are marked, and the disk has {sure}");
         assert!(missed.len() <= HELD, "{} news are held", missed.len());
         assert!(missed.is_sorted_by_key(|told| told.news.seq), "news are out of order");
@@ -91,4 +131,12 @@ impl House {
         self.told.saw("looks at the news");
         self.mark = Some((self.lives, Seq(newest.0)));
     }
+}
+
+/// Whether a record has something to tell, whatever it says.
+fn is_news(record: &Record) -> bool {
+    matches!(
+        record,
+        Record::Pinged(_) | Record::IncidentOpened(_) | Record::Paused { .. } | Record::Removed { .. }
+    )
 }

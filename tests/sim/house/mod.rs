@@ -26,6 +26,7 @@ mod duty;
 mod life;
 mod made;
 mod mail;
+mod marks;
 mod month;
 mod months;
 mod pings;
@@ -59,6 +60,8 @@ pub(crate) struct House {
     pub(crate) ends_by_itself: BTreeSet<usize>,
     /// Lives that may still go at the pace of a real daemon, which costs many turns.
     pub(crate) real_pace_left: u32,
+    /// Whether more is sent in this month while its disk hangs than may be held.
+    pub(crate) floods: bool,
     pub(crate) deaf_since: Option<Ms>,
     /// The disk lies; it has lied since its power was last cut; what is found next may be less than was acknowledged.
     pub(crate) lies: bool,
@@ -95,6 +98,8 @@ impl House {
             lives: 0,
             ends_by_itself: BTreeSet::new(),
             real_pace_left: u32::from(chance.one_in(50)),
+            // Two hundred thousand pings take as long as many a month.
+            floods: seed % 500 == 400,
             deaf_since: None,
             lies: false,
             lied: false,

@@ -57,6 +57,7 @@ impl House {
                 break;
             }
             if next == last {
+                self.look(&living);
                 break;
             } else if next == mend_at {
                 self.mend();

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// What must have happened before many months say anything.
-pub(crate) const WANTED: [&str; 65] = [
+pub(crate) const WANTED: [&str; 80] = [
     "deaths at a poll",
     "deaths at an instant",
     "deaths within an operation of the disk",
     "deaths before it heard",
     "deaths within a recovery",
+    "deaths with a ping on its way",
+    "deaths with an alert under way",
+    "deaths while the disk fails",
     "stops",
     "power cuts",
     "kills",
@@ -54,6 +57,8 @@ pub(crate) const WANTED: [&str; 65] = [
     "bursts",
     "full mailboxes",
     "looks at the news",
+    "looks at the news while the disk fails",
+    "floods while the disk hangs",
     "readers that fell behind",
     "slow bodies",
     "bodies that never came",
@@ -65,11 +70,21 @@ pub(crate) const WANTED: [&str; 65] = [
     "incidents failed",
     "incidents overran",
     "alerts received",
+    "alerts received again",
+    "attempts at good receivers",
+    "attempts at slow receivers",
+    "attempts at dead receivers",
+    "attempts at hanging receivers",
+    "attempts at flapping receivers",
+    "attempts at lying receivers",
+    "attempts at receivers that are gone",
+    "attempts at busy receivers",
     "alerts given up",
     "alerts given up: the receiver is gone",
     "alerts given up: the channel is gone",
     "alerts given up: nobody took them for too long",
     "silences noticed in time",
+    "blind windows no longer than they were",
 ];
 
 /// How often it happened.

@@ -26,6 +26,8 @@ const SEEN_WITHIN: Ms = 30 * SECOND;
 pub(crate) struct Silences {
     /// Since when the daemon has been well; nothing while it is not.
     well_since: Option<Ms>,
+    /// When it was well last.
+    well_at: Option<Ms>,
     /// Until then what was wrong may still have its consequences.
     unwell_until: Ms,
     /// When what is expected of each job changed last.
@@ -40,6 +42,7 @@ impl Silences {
     pub(crate) fn new(jobs: usize) -> Self {
         Self {
             well_since: None,
+            well_at: None,
             unwell_until: 0,
             changed_at: vec![0; jobs],
             changing: BTreeSet::new(),
@@ -51,6 +54,7 @@ impl Silences {
     pub(crate) fn is_well(&mut self, now: Ms) {
         if now >= self.unwell_until {
             self.well_since.get_or_insert(now);
+            self.well_at = Some(now);
         }
     }
 
@@ -97,6 +101,11 @@ impl Silences {
     pub(crate) fn doubt(&mut self, ever_paused: &BTreeSet<usize>) {
         self.forgets();
         self.paused.extend(ever_paused);
+    }
+
+    /// A life is over: when was it well last, if it ever was?
+    pub(crate) fn life_ends(&mut self) -> Option<Ms> {
+        self.well_at.take()
     }
 
     pub(crate) fn well_since(&self) -> Option<Ms> {

@@ -74,6 +74,8 @@ pub(crate) struct Witness {
     pub(crate) keep_runs: usize,
     pub(crate) incidents: BTreeMap<uuid::Uuid, Opened>,
     pub(crate) silences: Silences,
+    /// Since when the next start may say at the earliest that nothing was heard.
+    pub(crate) heard_until: Option<Ms>,
     pub(crate) made: Made,
     /// The slugs that the config has for its jobs.
     pub(crate) names: Vec<Slug>,
@@ -103,6 +105,7 @@ impl Told {
             keep_runs: keep_runs as usize,
             incidents: BTreeMap::new(),
             silences: Silences::new(jobs),
+            heard_until: None,
             made: Made::default(),
             names: Vec::new(),
             channels: Vec::new(),
@@ -206,6 +209,7 @@ impl Witness {
         self.look_up_pings(state);
         if doubt {
             self.kept.clear();
+            self.heard_until = None;
             self.silences.doubt(&self.paused);
         }
         for (job, paused) in &self.kept {
