@@ -19,7 +19,7 @@ pub(crate) const BUSY_DISK: Ms = 2 * MINUTE;
 /// How long an attempt takes at the most.
 const ATTEMPT: Ms = 11 * SECOND;
 /// Two clocks are not read in the same millisecond.
-const TOLERANCE: Ms = 20;
+pub(crate) const TOLERANCE: Ms = 20;
 
 impl Witness {
     /// The journal is given records.
@@ -59,6 +59,7 @@ impl Witness {
                         Reason::Removed => self.declared[job].iter().any(|(_, duty)| duty.is_none()),
                     };
                     assert!(caused, "job {job} recovers by {reason:?} without a cause");
+                    self.ends(*incident, now);
                     untold.push((*incident, Alert::Resolved));
                 }
                 Record::Alerted(alerted) => {
@@ -102,7 +103,7 @@ impl Witness {
     }
 
     fn audit_opened(&mut self, opened: &IncidentOpened, pinged: Option<&Pinged>, seq: u64, now: Ms) {
-        let known = Opened { seq, channels: opened.channels.clone() };
+        let known = Opened { seq, at: ms(opened.at), channels: opened.channels.clone() };
         let twice = self.incidents.insert(opened.incident.0, known).is_some();
         assert!(!twice, "an incident has an id of its own");
         assert!(!opened.channels.is_empty(), "nobody is told of an incident: {opened:?}");
@@ -189,8 +190,12 @@ impl Witness {
         let told: Vec<_> = alerted.deliveries.iter().map(|queued| &queued.channel).collect();
         if alerted.alert == Alert::Reminder {
             assert!(told.iter().all(|channel| known.channels.contains(channel)), "{told:?} of {known:?}");
+            self.audit_reminder(alerted, seq, now);
         } else {
             assert!(told.iter().copied().eq(&known.channels), "only {told:?} are told of {known:?}");
+            if alerted.alert == Alert::Opened {
+                self.begins(known.at, alerted, seq, now);
+            }
         }
     }
 
@@ -266,7 +271,7 @@ impl Witness {
     }
 
     /// How far the wall clock was set forward since then without a daemon that could know it.
-    fn guessed_since(&self, real: Ms) -> Ms {
+    pub(crate) fn guessed_since(&self, real: Ms) -> Ms {
         let guessed = self.steps.iter().filter(|set| !set.known && set.real >= real - 1);
         guessed.map(|set| set.by.max(0)).sum()
     }
@@ -274,6 +279,8 @@ impl Witness {
     /// A snapshot told what the journal was never given.
     pub(crate) fn adopt(&mut self, seq: u64, now: Ms) {
         let state = self.shadow.state().clone();
+        self.reminders.are_unknown();
+        self.look_up_incidents(&state, seq, now);
         for delivery in state.core.ended.iter().chain(state.core.outbox.values()) {
             if self.mail.adopt(delivery, seq) {
                 self.audit_given_up(delivery.number, now);
@@ -288,7 +295,8 @@ impl Witness {
             }
             let past = history.into_iter().flat_map(|h| &h.incidents).map(|incident| &**incident);
             for incident in past.chain(beat.incident.as_deref()) {
-                let known = Opened { seq, channels: incident.channels.clone() };
+                let at = ms(incident.opened_at);
+                let known = Opened { seq, at, channels: incident.channels.clone() };
                 self.incidents.entry(incident.id.0).or_insert(known);
                 let resolved = incident.resolved_at.map(|_| Alert::Resolved);
                 for alert in [Alert::Opened].into_iter().chain(resolved) {
@@ -313,7 +321,7 @@ impl Witness {
     }
 
     /// All that was declared of a job at some time since then.
-    fn in_force_since(&self, job: usize, since: Ms) -> Vec<Duty> {
+    pub(crate) fn in_force_since(&self, job: usize, since: Ms) -> Vec<Duty> {
         let declared = &self.declared[job];
         let first = declared.iter().rposition(|(at, _)| *at <= since).unwrap_or_default();
         declared[first..].iter().filter_map(|(_, duty)| *duty).collect()

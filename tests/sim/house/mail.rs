@@ -227,6 +227,12 @@ impl Mail {
         self.letters.values().any(|letter| letter.errand == errand)
     }
 
+    /// Whether somebody wanted it to be tried again.
+    pub(crate) fn is_revived(&self, number: u64) -> bool {
+        let letter = self.ids.get(&number).and_then(|id| self.letters.get(id));
+        letter.is_some_and(|letter| letter.revived)
+    }
+
     pub(crate) fn under_way(&self) -> usize {
         self.under_way.len()
     }

@@ -32,6 +32,7 @@ mod months;
 mod pings;
 mod post;
 mod process;
+mod reminders;
 mod renames;
 mod seen;
 mod shadow;

@@ -98,6 +98,7 @@ impl House {
         }
         told.look_for_silences(now);
         told.look_for_stale_deliveries(now);
+        told.look_for_reminders(now);
     }
 
     /// Whether it still lives then.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// What must have happened before many months say anything.
-pub(crate) const WANTED: [&str; 80] = [
+pub(crate) const WANTED: [&str; 83] = [
     "deaths at a poll",
     "deaths at an instant",
     "deaths within an operation of the disk",
@@ -85,6 +85,9 @@ pub(crate) const WANTED: [&str; 80] = [
     "alerts given up: nobody took them for too long",
     "silences noticed in time",
     "blind windows no longer than they were",
+    "reminders",
+    "reminders in time",
+    "reminders while one waits",
 ];
 
 /// How often it happened.

@@ -20,7 +20,7 @@ const SETTLE_MAX: Ms = 5 * MINUTE;
 /// How long it may take until a daemon in a house looks at its clocks.
 const LOOKS_WITHIN: Ms = 3 * HOUR;
 /// How long a busy disk keeps a decision from being seen.
-const SEEN_WITHIN: Ms = 30 * SECOND;
+pub(crate) const SEEN_WITHIN: Ms = 30 * SECOND;
 
 #[derive(Debug)]
 pub(crate) struct Silences {
@@ -101,6 +101,11 @@ impl Silences {
     pub(crate) fn doubt(&mut self, ever_paused: &BTreeSet<usize>) {
         self.forgets();
         self.paused.extend(ever_paused);
+    }
+
+    /// When what is declared of a job came into force, if that is known.
+    pub(crate) fn in_force_since(&self, job: usize) -> Option<Ms> {
+        (!self.changing.contains(&job)).then(|| self.changed_at[job])
     }
 
     /// A life is over: when was it well last, if it ever was?

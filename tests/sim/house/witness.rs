@@ -16,6 +16,7 @@ use overdue::model::ping::PingKind;
 use crate::house::duty::Duty;
 use crate::house::made::Made;
 use crate::house::mail::Mail;
+use crate::house::reminders::Reminders;
 use crate::house::seen::Seen;
 use crate::house::shadow::Shadow;
 use crate::house::silence::Silences;
@@ -51,6 +52,8 @@ pub(crate) struct Set {
 pub(crate) struct Opened {
     /// The record that tells of it first.
     pub(crate) seq: u64,
+    /// When it began, by the wall clock.
+    pub(crate) at: Ms,
     /// Who is told of it.
     pub(crate) channels: Vec<ChannelName>,
 }
@@ -74,6 +77,7 @@ pub(crate) struct Witness {
     pub(crate) keep_runs: usize,
     pub(crate) incidents: BTreeMap<uuid::Uuid, Opened>,
     pub(crate) silences: Silences,
+    pub(crate) reminders: Reminders,
     /// Since when the next start may say at the earliest that nothing was heard.
     pub(crate) heard_until: Option<Ms>,
     pub(crate) made: Made,
@@ -105,6 +109,7 @@ impl Told {
             keep_runs: keep_runs as usize,
             incidents: BTreeMap::new(),
             silences: Silences::new(jobs),
+            reminders: Reminders::default(),
             heard_until: None,
             made: Made::default(),
             names: Vec::new(),
@@ -206,6 +211,8 @@ impl Witness {
         }
         self.incidents.retain(|_, opened| opened.seq <= last);
         self.mail.forget_after(last);
+        self.reminders.forget_after(last);
+        self.look_up_incidents(state, last, now);
         self.look_up_pings(state);
         if doubt {
             self.kept.clear();
