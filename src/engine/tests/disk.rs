@@ -2,6 +2,7 @@
 
 use crate::engine::Pace;
 use crate::engine::handle::Refused;
+use crate::engine::ledger::HELD_MAX;
 use crate::engine::tests::world::{World, secs, slug};
 use crate::machine::event::{Reply, Request};
 use crate::machine::record::Record;
@@ -104,6 +105,31 @@ async fn a_disk_that_hangs_is_told_and_everything_held_follows() {
     world.until("all that was held is written", || world.count(pings) == 3).await;
     assert!(world.handle.journal().borrow().error.is_none());
     assert_eq!(world.send("a", PingKind::Success).take().await, Ok(Reply::Taken));
+}
+
+/// As many as fit follow when the disk takes them; with one more none is kept for that, and a snapshot has them all.
+#[tokio::test(start_paused = true)]
+async fn what_a_hanging_disk_does_not_take_is_held_up_to_a_bound_and_never_lost() {
+    for (burst, follow) in [(HELD_MAX, HELD_MAX), (HELD_MAX + 1, 0)] {
+        let world = World::with(&["a"], secs(3_600)).await;
+        world.gate.close();
+        let mut first = world.send("a", PingKind::Success);
+        world.until("the append waits", || world.gate.waiting() == 1).await;
+        world.pass(12).await;
+        assert_eq!(first.take().await, Err(Refused::NotDurable));
+        let mut answers: Vec<_> = (0..burst).map(|_| world.send_now("a", PingKind::Success)).collect();
+        for answer in &mut answers {
+            assert_eq!(answer.take().await, Err(Refused::NotDurable));
+        }
+        world.gate.open();
+        heals(&world).await;
+        assert_eq!(world.send("a", PingKind::Success).take().await, Ok(Reply::Taken));
+        assert_eq!(world.count(|record| matches!(record, Record::Pinged(_))), 1 + follow + 1);
+        world.folder.kill();
+        let next = World::begin(world.folder.clone());
+        let total = next.handle.ask(|view| view.heartbeat("a").map(|a| a.pings_total)).await;
+        assert_eq!(total, Ok(Some(burst as u64 + 2)));
+    }
 }
 
 /// The disk is looked after when it is time, not when the loop happens to look at the clock.

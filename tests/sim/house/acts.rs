@@ -8,19 +8,22 @@ use overdue::machine::event::{Reply, Request};
 use overdue::model::channel::ChannelName;
 use overdue::model::ping::{PingKind, Target};
 
-use crate::house::House;
 use crate::house::disk::OPERATIONS;
 use crate::house::duty::{DAY, Every, HOUR, MINUTE, SECOND};
 use crate::house::life::Living;
 use crate::house::pings::Comes;
 use crate::house::post::CHANNELS;
+use crate::house::{House, JOBS};
 use crate::rules::Ms;
-use crate::world::{ms, slug_of};
+use crate::world::ms;
 
 impl House {
     /// Something happens.
     pub(crate) async fn act(&mut self, living: &Living) {
-        match self.chance.below(32) {
+        if self.floods {
+            return self.flood(living).await;
+        }
+        match self.chance.below(38) {
             0..=6 => self.edit(living).await,
             7 if self.chance.one_in(2) => self.burst(living),
             8..=10 => self.pause_or_resume(living).await,
@@ -35,18 +38,29 @@ impl House {
             18 | 19 => {
                 self.fail_operation();
                 self.knock(living);
+                self.wish_for_more(living).await;
             }
             20 => {
                 self.fill();
                 self.knock(living);
+                self.wish_for_more(living).await;
             }
             21 => {
                 self.told.saw("hanging appends");
                 living.disk.hang(Duration::from_secs(11 + u64::from(self.chance.below(60))));
                 self.knock(living);
+                self.wish_for_more(living).await;
             }
             23 | 24 => self.go_to_the_brink(living).await,
             22 if self.chance.one_in(3) => self.lie(),
+            32..=34 => self.use_api(living).await,
+            35 => self.rename(living).await,
+            36 => self.follow(living).await,
+            37 => match self.chance.below(60) {
+                0..=9 => self.crowd(living).await,
+                10 => self.long_burst(living).await,
+                _ => self.follow(living).await,
+            },
             _ => {
                 let job = self.any_job();
                 let kind = match self.chance.below(6) {
@@ -67,7 +81,7 @@ impl House {
     /// A job will be heard a moment before its deadline, with a body that comes after it.
     async fn go_to_the_brink(&mut self, living: &Living) {
         let job = self.any_job();
-        let slug = slug_of(job);
+        let slug = self.name_of(job);
         let asked = living.handle.ask(move |view| view.heartbeat(slug.as_str())?.next_deadline_at);
         if let Some(Ok(Some(deadline))) = living.process.while_alive(asked).await {
             self.told.saw("pings on the brink");
@@ -85,6 +99,21 @@ impl House {
         }
     }
 
+    /// Somebody changes something, or looks, while something is wrong.
+    async fn wish_for_more(&mut self, living: &Living) {
+        match self.chance.below(4) {
+            0 => self.use_api(living).await,
+            1 => self.rename(living).await,
+            2 => {
+                let wait = Duration::from_millis(u64::from(self.chance.below(12_000)));
+                if living.process.while_alive(tokio::time::sleep(wait)).await.is_some() {
+                    self.follow(living).await;
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn burst(&mut self, living: &Living) {
         self.told.saw("bursts");
         for _ in 0..200 {
@@ -96,7 +125,7 @@ impl House {
 
     /// Somebody edits the config, and it is read again.
     async fn edit(&mut self, living: &Living) {
-        let job = self.any_job();
+        let job = self.chance.below(JOBS as u32) as usize;
         let (how, long) = (self.chance.below(12), HOUR + Ms::from(self.chance.below((20 * HOUR) as u32)));
         if how >= 10 {
             self.told.saw("channels lost");
@@ -130,10 +159,11 @@ impl House {
             reloaded.expect("a reload is never refused");
             self.is_in_force();
             self.told.saw("reloads");
+            self.names_hold(living).await;
         }
     }
 
-    async fn want(&mut self, living: &Living, request: Request) -> Option<Result<Reply, Refused>> {
+    pub(crate) async fn want(&mut self, living: &Living, request: Request) -> Option<Result<Reply, Refused>> {
         let answer = living.process.while_alive(living.handle.request(request)).await?;
         let may_be = matches!(answer, Ok(_) | Err(Refused::NotDurable));
         assert!(may_be, "a request is answered {answer:?}");
@@ -144,7 +174,7 @@ impl House {
 
     async fn pause_or_resume(&mut self, living: &Living) {
         let (job, how) = (self.any_job(), self.chance.below(4));
-        let target = Target::Slug(slug_of(job));
+        let target = Target::Slug(self.name_of(job));
         self.told.lock().kept.remove(&job);
         let (pauses, span) = (how < 2, House::span(MINUTE + Ms::from(self.chance.below(DAY as u32))));
         let span = (how == 0).then_some(span);

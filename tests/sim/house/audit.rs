@@ -7,18 +7,19 @@ use overdue::model::incident::{Alert, Cause, Reason};
 use overdue::model::ping::PingKind;
 use overdue::model::settings::Settings;
 
+use crate::house::crowds::HELD_MAX;
 use crate::house::duty::{Duty, Every, MINUTE, SECOND, retry_for};
 use crate::house::post::CHANNELS;
 use crate::house::witness::{Opened, Sent, Witness, assert_bounded, mark_of};
 use crate::rules::Ms;
-use crate::world::{ms, slug_of};
+use crate::world::{ms, uuid_of};
 
 /// How long a busy disk keeps a decision from being seen.
-const BUSY_DISK: Ms = 2 * MINUTE;
+pub(crate) const BUSY_DISK: Ms = 2 * MINUTE;
 /// How long an attempt takes at the most.
 const ATTEMPT: Ms = 11 * SECOND;
 /// Two clocks are not read in the same millisecond.
-const TOLERANCE: Ms = 20;
+pub(crate) const TOLERANCE: Ms = 20;
 
 impl Witness {
     /// The journal is given records.
@@ -27,10 +28,12 @@ impl Witness {
             self.seen.saw("healed journals");
             self.adopt(after, now);
         }
+        assert!(records.len() <= HELD_MAX, "{} records were held", records.len());
         let mut pinged = None;
         // Who is to be told of what began or ended in this batch.
         let mut untold = Vec::new();
         for record in records {
+            let before = self.about_to_move(record);
             let seq = self.shadow.push(record);
             self.seen.tell(|| format!("{now} {seq} {record:?}"));
             self.note(&[seq, now as u64, record.at().as_millis() as u64]);
@@ -56,6 +59,7 @@ impl Witness {
                         Reason::Removed => self.declared[job].iter().any(|(_, duty)| duty.is_none()),
                     };
                     assert!(caused, "job {job} recovers by {reason:?} without a cause");
+                    self.ends(*incident, now);
                     untold.push((*incident, Alert::Resolved));
                 }
                 Record::Alerted(alerted) => {
@@ -66,8 +70,19 @@ impl Witness {
                     self.mail.given_up(*number, seq);
                     self.audit_given_up(*number, now);
                 }
-                Record::Forgotten { slug, .. } => self.audit_forgotten(slug.as_str(), now),
+                Record::Forgotten { .. } => self.audit_forgotten(before[0].0, now),
+                Record::Renamed { moves, .. } => self.audit_renamed(moves, &before),
+                Record::Removed { slug, .. } => {
+                    let job = self.job_of(slug.as_str());
+                    let gone = self.declared[job].last().is_some_and(|(_, duty)| duty.is_none());
+                    assert!(gone, "job {job} is removed, and is declared");
+                    self.made.tells(job, seq);
+                }
+                Record::Declared(declared) => {
+                    self.made.tells(self.job_of(declared.heartbeat.slug.as_str()), seq);
+                }
                 Record::Retried { number, .. } => self.mail.revived(*number, seq, now),
+                Record::Blind { window, .. } => self.audit_blind(*window, now),
                 _ => {}
             }
         }
@@ -78,16 +93,17 @@ impl Witness {
 
     fn audit_ping(&mut self, ping: &Pinged, seq: u64) {
         let mark = mark_of(ping.from).expect("each ping has a mark");
+        let job = self.job_of(ping.slug.as_str());
         let sent = self.pings.get_mut(mark as usize - 1).expect("nobody invents a ping");
         assert_eq!(sent.seq, None, "ping {mark} counts twice");
-        assert_eq!((slug_of(sent.job), sent.kind), (ping.slug.clone(), ping.kind), "ping {mark} is another");
+        assert_eq!((sent.job, sent.kind), (job, ping.kind), "ping {mark} is another");
         let moved = self.steps.iter().any(|set| set.real >= sent.real - 1);
         assert!(moved || ms(ping.at) == sent.wall, "ping {mark} counts from {}: {sent:?}", ms(ping.at));
         sent.seq = Some(seq);
     }
 
     fn audit_opened(&mut self, opened: &IncidentOpened, pinged: Option<&Pinged>, seq: u64, now: Ms) {
-        let known = Opened { seq, channels: opened.channels.clone() };
+        let known = Opened { seq, at: ms(opened.at), channels: opened.channels.clone() };
         let twice = self.incidents.insert(opened.incident.0, known).is_some();
         assert!(!twice, "an incident has an id of its own");
         assert!(!opened.channels.is_empty(), "nobody is told of an incident: {opened:?}");
@@ -174,14 +190,17 @@ impl Witness {
         let told: Vec<_> = alerted.deliveries.iter().map(|queued| &queued.channel).collect();
         if alerted.alert == Alert::Reminder {
             assert!(told.iter().all(|channel| known.channels.contains(channel)), "{told:?} of {known:?}");
+            self.audit_reminder(alerted, seq, now);
         } else {
             assert!(told.iter().copied().eq(&known.channels), "only {told:?} are told of {known:?}");
+            if alerted.alert == Alert::Opened {
+                self.begins(known.at, alerted, seq, now);
+            }
         }
     }
 
     /// What left the config is kept for its time, as far as a daemon can know that; then nothing is left of it.
-    fn audit_forgotten(&mut self, slug: &str, now: Ms) {
-        let job = self.job_of(slug);
+    fn audit_forgotten(&mut self, job: usize, now: Ms) {
         let (left, duty) = *self.declared[job].last().expect("it was declared");
         let kept = now - left + self.guessed_since(left);
         let keep = Settings::default().keep_removed.as_millis();
@@ -189,9 +208,7 @@ impl Witness {
             duty.is_none() && kept + BUSY_DISK >= keep,
             "job {job} is forgotten after {kept} ms: {duty:?}"
         );
-        for sent in self.pings.iter_mut().filter(|sent| sent.job == job) {
-            (sent.seq, sent.answered) = (None, false);
-        }
+        self.forget_pings(job);
         self.seen.saw("heartbeats forgotten");
     }
 
@@ -254,7 +271,7 @@ impl Witness {
     }
 
     /// How far the wall clock was set forward since then without a daemon that could know it.
-    fn guessed_since(&self, real: Ms) -> Ms {
+    pub(crate) fn guessed_since(&self, real: Ms) -> Ms {
         let guessed = self.steps.iter().filter(|set| !set.known && set.real >= real - 1);
         guessed.map(|set| set.by.max(0)).sum()
     }
@@ -262,6 +279,8 @@ impl Witness {
     /// A snapshot told what the journal was never given.
     pub(crate) fn adopt(&mut self, seq: u64, now: Ms) {
         let state = self.shadow.state().clone();
+        self.reminders.are_unknown();
+        self.look_up_incidents(&state, seq, now);
         for delivery in state.core.ended.iter().chain(state.core.outbox.values()) {
             if self.mail.adopt(delivery, seq) {
                 self.audit_given_up(delivery.number, now);
@@ -276,7 +295,8 @@ impl Witness {
             }
             let past = history.into_iter().flat_map(|h| &h.incidents).map(|incident| &**incident);
             for incident in past.chain(beat.incident.as_deref()) {
-                let known = Opened { seq, channels: incident.channels.clone() };
+                let at = ms(incident.opened_at);
+                let known = Opened { seq, at, channels: incident.channels.clone() };
                 self.incidents.entry(incident.id.0).or_insert(known);
                 let resolved = incident.resolved_at.map(|_| Alert::Resolved);
                 for alert in [Alert::Opened].into_iter().chain(resolved) {
@@ -287,17 +307,21 @@ impl Witness {
         }
     }
 
-    fn may_be_paused(&self, job: usize) -> bool {
+    pub(crate) fn may_be_paused(&self, job: usize) -> bool {
         let declared = self.declared[job].iter().any(|(_, duty)| duty.is_some_and(|duty| duty.paused));
         declared || self.paused.contains(&job)
     }
 
-    fn job_of(&self, slug: &str) -> usize {
-        (0..self.declared.len()).find(|job| slug_of(*job).as_str() == slug).expect("it is one of ours")
+    /// Whose heartbeat has this slug now.
+    pub(crate) fn job_of(&self, slug: &str) -> usize {
+        let state = self.shadow.state();
+        let beat = state.find(slug).and_then(|place| state.beats.at(place)).expect("it is there");
+        let ours = (0..self.declared.len()).find(|job| uuid_of(*job) == beat.heartbeat.uuid);
+        ours.expect("it is one of ours")
     }
 
     /// All that was declared of a job at some time since then.
-    fn in_force_since(&self, job: usize, since: Ms) -> Vec<Duty> {
+    pub(crate) fn in_force_since(&self, job: usize, since: Ms) -> Vec<Duty> {
         let declared = &self.declared[job];
         let first = declared.iter().rposition(|(at, _)| *at <= since).unwrap_or_default();
         declared[first..].iter().filter_map(|(_, duty)| *duty).collect()

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use overdue::machine::event::Reload;
 use overdue::model::channel::{Channel, ChannelName};
 use overdue::model::heartbeat::{Declaration, Draft};
+use overdue::model::id::Slug;
 use overdue::model::schedule::Timing;
 use overdue::model::schedule::expressions::Expressions;
 use overdue::model::settings::Settings;
 use overdue::model::time::Span;
 
 use crate::rules::Ms;
-use crate::world::{slug_of, uuid_of};
+use crate::world::uuid_of;
 
 pub(crate) const SECOND: Ms = 1_000;
 pub(crate) const MINUTE: Ms = 60 * SECOND;
@@ -69,23 +70,43 @@ impl Duty {
         };
         period + self.grace + self.max_runtime + 5 * MINUTE
     }
+
+    /// As it is written down of a job. Who is told is left to the defaults.
+    pub(crate) fn draft(&self, job: usize) -> Draft {
+        let mut draft = Draft::new(match self.every {
+            Every::Span(every) => Timing::Interval(Span::from_millis(every)),
+            Every::Day(hour, minute) => Timing::Cron(Expressions::one(&format!("{minute} {hour} * * *"))),
+        });
+        draft.uuid = Some(uuid_of(job));
+        draft.rest.grace = Some(Span::from_millis(self.grace));
+        draft.rest.max_runtime = Some(Span::from_millis(self.max_runtime));
+        draft.rest.paused = Some(self.paused);
+        draft.rest.await_first_ping = Some(self.await_first_ping);
+        draft.rest.resume_on_ping = Some(self.resume_on_ping);
+        draft.rest.remind_every = self.remind_every.map(Span::from_millis);
+        draft
+    }
 }
 
 /// A config.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) duties: Vec<Option<Duty>>,
+    /// Their slugs now.
+    pub(crate) names: Vec<Slug>,
     pub(crate) channels: Vec<&'static str>,
     pub(crate) keep_runs: u32,
 }
 
 impl Config {
     pub(crate) fn reload(&self) -> Reload {
-        let settings = Settings { keep_runs: self.keep_runs, ..Settings::default() };
+        let mut settings = Settings { keep_runs: self.keep_runs, ..Settings::default() };
+        settings.defaults.channels = Some(self.channel_names());
         let declared = |(number, duty): (usize, &Option<Duty>)| {
             duty.map(|duty| Arc::new(self.declaration(number, &duty, &settings)))
         };
-        let heartbeats: Vec<_> = self.duties.iter().enumerate().filter_map(declared).collect();
+        let mut heartbeats: Vec<_> = self.duties.iter().enumerate().filter_map(declared).collect();
+        heartbeats.sort_by(|a, b| a.slug.cmp(&b.slug));
         let channel = |name: &&str| Channel {
             name: ChannelName::new(name),
             template: None,
@@ -96,19 +117,13 @@ impl Config {
     }
 
     fn declaration(&self, number: usize, duty: &Duty, settings: &Settings) -> Declaration {
-        let mut draft = Draft::new(match duty.every {
-            Every::Span(every) => Timing::Interval(Span::from_millis(every)),
-            Every::Day(hour, minute) => Timing::Cron(Expressions::one(&format!("{minute} {hour} * * *"))),
-        });
-        draft.uuid = Some(uuid_of(number));
-        draft.rest.grace = Some(Span::from_millis(duty.grace));
-        draft.rest.max_runtime = Some(Span::from_millis(duty.max_runtime));
-        draft.rest.paused = Some(duty.paused);
-        draft.rest.await_first_ping = Some(duty.await_first_ping);
-        draft.rest.resume_on_ping = Some(duty.resume_on_ping);
-        draft.rest.remind_every = duty.remind_every.map(Span::from_millis);
-        draft.rest.channels = Some(self.channels.iter().map(|name| ChannelName::new(name)).collect());
-        draft.settle(slug_of(number), &settings.defaults, settings.namespace)
+        let mut draft = duty.draft(number);
+        draft.rest.channels = Some(self.channel_names());
+        draft.settle(self.names[number].clone(), &settings.defaults, settings.namespace)
+    }
+
+    fn channel_names(&self) -> Vec<ChannelName> {
+        self.channels.iter().map(|name| ChannelName::new(name)).collect()
     }
 }
 

@@ -21,11 +21,11 @@ use overdue::store::snapshot::{NEWEST, PREVIOUS, SnapshotFiles};
 use uuid::Uuid;
 
 use crate::chance::Chance;
-use crate::house::House;
 use crate::house::disk::{Disk, OPERATIONS, ShownJournal, ShownSnapshots};
 use crate::house::duty::{DAY, HOUR, MINUTE, SECOND};
 use crate::house::post::Post;
 use crate::house::process::Process;
+use crate::house::{House, JOBS};
 use crate::rules::Ms;
 
 /// How a life ends.
@@ -49,6 +49,8 @@ pub(crate) struct Living {
     pub(crate) handle: Handle,
     pub(crate) disk: Arc<Disk>,
     pub(crate) look_every: Ms,
+    /// How far apart its marks on the disk are at the most.
+    pub(crate) marks_within: Ms,
     pub(crate) end: End,
     pub(crate) hears: bool,
 }
@@ -114,12 +116,14 @@ impl House {
         assert!(engine.set(handle.clone()).is_ok(), "it is set once");
         process.spawn(run);
         let look_every = pace.look_every.as_millis() as Ms;
-        let mut living = Living { process, handle, disk, look_every, end, hears: false };
+        let marks_within = look_every + pace.mark_every.as_millis() as Ms;
+        let mut living = Living { process, handle, disk, look_every, marks_within, end, hears: false };
         self.declare();
         let reload = living.handle.reload(self.config.reload(), self.snapshot_interval);
         let Some(reloaded) = living.process.while_alive(reload).await else { return living };
         reloaded.expect("a reload is never refused");
         self.is_in_force();
+        self.names_hold(&living).await;
         // What it hears from now on at the latest, it hears.
         self.hears();
         match living.process.while_alive(living.handle.hearing()).await {
@@ -130,7 +134,10 @@ impl House {
             Some(Err(error)) => panic!("it does not hear: {error}"),
         }
         living.hears = true;
-        self.told.lock().silences.is_well(self.clock.real());
+        // It may have started on a full disk.
+        if living.handle.journal().borrow().error.is_none() {
+            self.told.lock().silences.is_well(self.clock.real());
+        }
         living
     }
 
@@ -146,16 +153,29 @@ impl House {
 
     /// The process is gone; now and then the machine too.
     pub(crate) async fn bury(&mut self, living: Living) {
-        let Living { process, handle, hears, .. } = living;
+        let Living { process, handle, hears, marks_within, .. } = living;
         if !hears {
             self.told.saw("deaths before it heard");
         }
         process.end().await;
+        let fails = handle.journal().borrow().error.is_some();
         drop(handle);
         self.is_deaf();
         let now = self.real();
         let mut told = self.told.lock();
         told.silences.is_unwell(now);
+        let heard_until = told.silences.life_ends().map(|well_at| well_at - marks_within);
+        told.heard_until = heard_until.or(told.heard_until);
+        let (on_its_way, under_way) = (told.pings.iter().any(|sent| sent.on_its_way), told.mail.under_way());
+        if on_its_way {
+            told.seen.saw("deaths with a ping on its way");
+        }
+        if under_way > 0 {
+            told.seen.saw("deaths with an alert under way");
+        }
+        if fails {
+            told.seen.saw("deaths while the disk fails");
+        }
         for sent in &mut told.pings {
             sent.on_its_way = false;
         }
@@ -386,6 +406,7 @@ impl House {
                 told.silences.changes(job);
             }
         }
+        told.names.clone_from(&self.config.names);
         told.in_force = None;
         told.channels.push((now, self.config.channels.clone()));
         drop(told);
@@ -397,7 +418,7 @@ impl House {
     pub(crate) fn is_in_force(&mut self) {
         let now = self.real();
         let mut told = self.told.lock();
-        told.silences.changed(now);
+        told.silences.changed(0..JOBS, now);
         told.in_force = Some(self.config.channels.clone());
     }
 

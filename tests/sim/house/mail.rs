@@ -61,7 +61,7 @@ pub(crate) struct Mail {
     refused: BTreeSet<DeliveryId>,
     /// Errands that receivers have got, or that nobody tries any more.
     settled: BTreeSet<Errand>,
-    under_way: Vec<Arc<Delivery>>,
+    under_way: Vec<(Arc<Delivery>, Option<usize>)>,
 }
 
 fn errand(delivery: &Delivery) -> Option<Errand> {
@@ -152,24 +152,29 @@ impl Mail {
         self.under_way.clear();
     }
 
-    /// An attempt begins. `told` is what the journal was given, and up to where the disk has it, if that can be written.
-    pub(crate) fn leaves(&mut self, delivery: &Arc<Delivery>, told: Option<(&State, u64)>) {
+    /// An attempt begins, of an alert of this job, where that is known. `told` is what the journal was given, and up to where the disk has it, if that can be written.
+    pub(crate) fn leaves(
+        &mut self,
+        delivery: &Arc<Delivery>,
+        job: Option<usize>,
+        told: Option<(&State, u64)>,
+    ) {
         let before = self.contents.entry(delivery.id).or_insert_with(|| delivery.clone());
-        let content = |d: &Delivery| {
-            (d.number, d.slug.clone(), d.incident, d.alert, d.channel.clone(), d.payload.clone())
-        };
+        // The slug by which its heartbeat is known may be another since.
+        let content = |d: &Delivery| (d.number, d.incident, d.alert, d.channel.clone(), d.payload.clone());
         assert_eq!(content(before), content(delivery), "an id stands for one delivery");
-        let others = self.under_way.iter().filter(|other| other.channel == delivery.channel);
+        let others = self.under_way.iter().filter(|(other, _)| other.channel == delivery.channel);
         assert!(others.clone().count() < PLACES, "at most eight of a channel");
-        for other in others {
-            assert_ne!(other.slug, delivery.slug, "one at a time of a heartbeat and channel");
+        for (_, other) in others {
+            assert!(job.is_none() || *other != job, "one at a time of a heartbeat and channel");
         }
-        self.under_way.push(delivery.clone());
+        self.under_way.push((delivery.clone(), job));
         let Some((told, sure)) = told else { return };
         let on_disk = self.letters.get(&delivery.id).is_some_and(|letter| letter.seq <= sure);
         assert!(on_disk, "it leaves before its record is on the disk");
+        let slug = told.core.outbox.get(&delivery.number).map_or(&delivery.slug, |own| &own.slug);
         for (number, other) in told.core.outbox.range(..delivery.number) {
-            let same = other.slug == delivery.slug && other.channel == delivery.channel;
+            let same = other.slug == *slug && other.channel == delivery.channel;
             let revived = self.letters.get(&other.id).is_some_and(|letter| letter.revived);
             assert!(!same || revived, "delivery {number} is overtaken by {}", delivery.number);
         }
@@ -190,7 +195,7 @@ impl Mail {
         if matches!(verdict, Verdict::Refused { .. }) {
             self.refused.insert(delivery.id);
         }
-        self.under_way.retain(|other| other.id != delivery.id);
+        self.under_way.retain(|(other, _)| other.id != delivery.id);
     }
 
     /// A receiver has it. Says whether for the first time.
@@ -220,6 +225,12 @@ impl Mail {
     pub(crate) fn knows(&self, incident: Uuid, alert: Alert, channel: &ChannelName) -> bool {
         let errand = Some((incident, alert.event_type(), channel.to_string()));
         self.letters.values().any(|letter| letter.errand == errand)
+    }
+
+    /// Whether somebody wanted it to be tried again.
+    pub(crate) fn is_revived(&self, number: u64) -> bool {
+        let letter = self.ids.get(&number).and_then(|id| self.letters.get(id));
+        letter.is_some_and(|letter| letter.revived)
     }
 
     pub(crate) fn under_way(&self) -> usize {

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use overdue::model::id::Seq;
 use overdue::model::time::Span;
 use overdue::store::memory::MemoryFolder;
 
@@ -14,25 +15,31 @@ use crate::house::duty::{Config, DAY, Duty, Every, HOUR, MINUTE};
 use crate::house::post::{CHANNELS, Receivers};
 use crate::house::witness::Told;
 use crate::rules::Ms;
+use crate::world::slug_of;
 
 mod acts;
 mod audit;
 mod clock;
+mod crowds;
 mod disk;
 mod duty;
 mod life;
+mod made;
 mod mail;
+mod marks;
 mod month;
 mod months;
 mod pings;
 mod post;
 mod process;
+mod reminders;
+mod renames;
 mod seen;
 mod shadow;
 mod silence;
 mod witness;
 
-/// Jobs of a house.
+/// Jobs of a house that the config declares; one more is made by the API.
 const JOBS: usize = 3;
 
 pub(crate) struct House {
@@ -54,6 +61,8 @@ pub(crate) struct House {
     pub(crate) ends_by_itself: BTreeSet<usize>,
     /// Lives that may still go at the pace of a real daemon, which costs many turns.
     pub(crate) real_pace_left: u32,
+    /// Whether more is sent in this month while its disk hangs than may be held.
+    pub(crate) floods: bool,
     pub(crate) deaf_since: Option<Ms>,
     /// The disk lies; it has lied since its power was last cut; what is found next may be less than was acknowledged.
     pub(crate) lies: bool,
@@ -63,6 +72,8 @@ pub(crate) struct House {
     pub(crate) ever_lied: bool,
     /// The machine was started anew, and the journal may not know it: then nobody can know what was done to the clock.
     pub(crate) rebooted: bool,
+    /// Up to where somebody has the news, and in which life that was.
+    pub(crate) mark: Option<(u64, Seq)>,
     /// When what is wrong with the disk is put right.
     pub(crate) mend_at: Option<Ms>,
 }
@@ -72,27 +83,31 @@ impl House {
         let mut chance = Chance(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x5EED);
         let duties = (0..JOBS).map(|job| Some(first_duty(job))).collect();
         let keep_runs = if chance.one_in(2) { 40 } else { 15 };
-        let config = Config { duties, channels: CHANNELS.to_vec(), keep_runs };
+        let names = (0..JOBS).map(slug_of).collect();
+        let config = Config { duties, names, channels: CHANNELS.to_vec(), keep_runs };
         let snapshot_interval = [4 * DAY, 10 * DAY, 40 * DAY][chance.below(3) as usize];
         Self {
             clock: HouseClock::new(),
             folder: MemoryFolder::new(),
-            told: Told::new(JOBS, keep_runs),
+            told: Told::new(JOBS + 1, keep_runs),
             receivers: Receivers::new(Chance(chance.draw())),
             config,
             channels_in_force: Arc::default(),
             snapshot_interval: Span::from_millis(snapshot_interval),
-            plans: (0..JOBS).map(|_| pings::Plan::default()).collect(),
+            plans: (0..=JOBS).map(|_| pings::Plan::default()).collect(),
             on_the_brink: BTreeSet::new(),
             lives: 0,
             ends_by_itself: BTreeSet::new(),
             real_pace_left: u32::from(chance.one_in(50)),
+            // Two hundred thousand pings take as long as many a month.
+            floods: seed % 500 == 400,
             deaf_since: None,
             lies: false,
             lied: false,
             doubt: false,
             ever_lied: false,
             rebooted: false,
+            mark: None,
             mend_at: None,
             chance,
         }

@@ -8,13 +8,12 @@ use overdue::machine::event::{Reply, Request};
 use overdue::model::ping::{PingKind, Target};
 
 use crate::house::House;
-use crate::house::duty::{DAY, Duty, HOUR, MINUTE, SECOND};
+use crate::house::duty::{DAY, HOUR, MINUTE, SECOND};
 use crate::house::life::{End, Living};
 use crate::house::pings::Comes;
 use crate::house::post::CHANNELS;
 use crate::house::seen::Seen;
 use crate::rules::Ms;
-use crate::world::slug_of;
 
 const MONTH: Ms = 30 * DAY;
 
@@ -58,6 +57,7 @@ impl House {
                 break;
             }
             if next == last {
+                self.look(&living);
                 break;
             } else if next == mend_at {
                 self.mend();
@@ -98,6 +98,7 @@ impl House {
         }
         told.look_for_silences(now);
         told.look_for_stale_deliveries(now);
+        told.look_for_reminders(now);
     }
 
     /// Whether it still lives then.
@@ -117,13 +118,14 @@ impl House {
         }
         let living = self.begin(End::Never).await;
         self.told.lock().kept.clear();
-        let jobs = self.config.duties.len();
+        self.make_for_the_end(&living).await;
+        let jobs = self.plans.len();
         for job in 0..jobs {
-            let resume = Request::Resume { target: Target::Slug(slug_of(job)) };
+            let resume = Request::Resume { target: Target::Slug(self.name_of(job)) };
             let answer = living.handle.request(resume).await;
-            assert_eq!(answer, Ok(Reply::Changed(slug_of(job))), "on a good disk it is done");
+            assert_eq!(answer, Ok(Reply::Changed(self.name_of(job))), "on a good disk it is done");
         }
-        let silent = self.config.duties.iter().flatten().map(Duty::silent_after).max();
+        let silent = (0..jobs).filter_map(|job| self.duty(job)).map(|duty| duty.silent_after()).max();
         self.wait_until(self.real() + silent.unwrap_or_default() + DAY, &living).await;
         self.all_are("down", &living).await;
         self.everything_was_told(&living);
@@ -145,8 +147,8 @@ impl House {
     }
 
     async fn all_are(&self, status: &'static str, living: &Living) {
-        for job in 0..self.config.duties.len() {
-            let slug = slug_of(job);
+        for job in 0..self.plans.len() {
+            let slug = self.name_of(job);
             let asked = living.handle.ask(move |view| view.heartbeat(slug.as_str()).map(|h| h.status.word()));
             let found: Result<Option<&str>, Refused> = asked.await;
             assert_eq!(found, Ok(Some(status)), "job {job}");

@@ -42,7 +42,7 @@ impl House {
 
     fn plan(&mut self, job: usize) {
         let now = self.real();
-        let every = match self.config.duties[job].map(|duty| duty.every) {
+        let every = match self.duty(job).map(|duty| duty.every) {
             Some(Every::Span(every)) => every,
             Some(Every::Day(hour, minute)) => {
                 // As its own clock says, which nobody sets.
@@ -92,7 +92,7 @@ impl House {
         let (real, wall) = (self.real(), ms(stamp.at));
         let sent = Sent { job, kind, real, wall, on_its_way: false, answered: false, seq: None };
         let mark = self.told.lock().sends(sent);
-        if self.config.duties[job].is_some_and(|duty| duty.resume_on_ping) {
+        if self.duty(job).is_some_and(|duty| duty.resume_on_ping) {
             self.told.lock().kept.remove(&job);
         }
         let target = Target::Uuid(uuid_of(job));

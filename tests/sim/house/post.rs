@@ -36,6 +36,21 @@ enum Mood {
     Busy,
 }
 
+impl Mood {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Good => "attempts at good receivers",
+            Self::Slow => "attempts at slow receivers",
+            Self::Dead => "attempts at dead receivers",
+            Self::Hangs => "attempts at hanging receivers",
+            Self::Flaps => "attempts at flapping receivers",
+            Self::Lies => "attempts at lying receivers",
+            Self::Refuses => "attempts at receivers that are gone",
+            Self::Busy => "attempts at busy receivers",
+        }
+    }
+}
+
 /// Who stands at the ends of the channels. They live on when the daemon dies.
 #[derive(Debug)]
 pub(crate) struct Receivers {
@@ -74,8 +89,8 @@ impl Receivers {
         self.moods[place].0
     }
 
-    /// How an attempt goes: how long it takes, whether the alert arrives, what the sender sees.
-    fn receive(&mut self, channel: &str, now: Ms) -> (u64, bool, Verdict) {
+    /// How an attempt at a receiver in this mood goes: how long it takes, whether the alert arrives, what the sender sees.
+    fn receive(&mut self, mood: Mood) -> (u64, bool, Verdict) {
         let good = Verdict::Delivered { status: Some(200) };
         let failed = |status: Option<u16>, error: &str, wait: Option<Ms>| Verdict::Failed {
             status,
@@ -83,7 +98,7 @@ impl Receivers {
             retry_after: wait.map(Span::from_millis),
         };
         let quick = 5 + u64::from(self.chance.below(400));
-        match self.mood(channel, now) {
+        match mood {
             Mood::Good => (quick, true, good),
             Mood::Slow => (quick * 20, true, good),
             Mood::Flaps if self.chance.one_in(2) => (quick, true, good),
@@ -123,7 +138,9 @@ impl Post {
                 .any(|name| *name == delivery.channel.as_str());
         let (takes, arrives, verdict) = if is_there {
             let mut receivers = self.receivers.lock().unwrap_or_else(PoisonError::into_inner);
-            receivers.receive(delivery.channel.as_str(), now)
+            let mood = receivers.mood(delivery.channel.as_str(), now);
+            self.told.saw(mood.word());
+            receivers.receive(mood)
         } else {
             let error = "the channel is no longer in the config".to_owned();
             (0, false, Verdict::Refused { status: None, error })
@@ -152,7 +169,8 @@ impl Outside for Post {
             let mut told = self.told.lock();
             let told = &mut *told;
             let known = well.then_some((told.shadow.state(), told.shadow.sure));
-            told.mail.leaves(&delivery, known);
+            let job = told.named(delivery.slug.as_ref());
+            told.mail.leaves(&delivery, job, known);
         }
         self.process.spawn(self.clone().carry(delivery));
     }

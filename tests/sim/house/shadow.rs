@@ -57,6 +57,13 @@ impl Shadow {
         self.last
     }
 
+    /// The records after one, to another, that the journal was given.
+    pub(crate) fn between(&self, after: u64, to: u64) -> &[(u64, Record)] {
+        let first = self.records.partition_point(|(of, _)| *of <= after);
+        let last = self.records.partition_point(|(of, _)| *of <= to);
+        &self.records[first..last.max(first)]
+    }
+
     /// The journal is told to go on after this record: what lies between is in a snapshot alone.
     pub(crate) fn goes_on_after(&mut self, after: u64) -> bool {
         if after == self.last {

@@ -6,26 +6,28 @@
 //! while the machine was started anew.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use overdue::machine::beat::Standing;
 use overdue::model::ping::PingKind;
 
 use crate::house::duty::{DAY, Duty, Every, HOUR, MINUTE, SECOND};
-use crate::house::witness::{Sent, Witness};
+use crate::house::witness::{Sent, Witness, beat_of};
 use crate::rules::Ms;
-use crate::world::slug_of;
 
 /// The longest settling time.
 const SETTLE_MAX: Ms = 5 * MINUTE;
 /// How long it may take until a daemon in a house looks at its clocks.
 const LOOKS_WITHIN: Ms = 3 * HOUR;
 /// How long a busy disk keeps a decision from being seen.
-const SEEN_WITHIN: Ms = 30 * SECOND;
+pub(crate) const SEEN_WITHIN: Ms = 30 * SECOND;
 
 #[derive(Debug)]
 pub(crate) struct Silences {
     /// Since when the daemon has been well; nothing while it is not.
     well_since: Option<Ms>,
+    /// When it was well last.
+    well_at: Option<Ms>,
     /// Until then what was wrong may still have its consequences.
     unwell_until: Ms,
     /// When what is expected of each job changed last.
@@ -40,6 +42,7 @@ impl Silences {
     pub(crate) fn new(jobs: usize) -> Self {
         Self {
             well_since: None,
+            well_at: None,
             unwell_until: 0,
             changed_at: vec![0; jobs],
             changing: BTreeSet::new(),
@@ -51,6 +54,7 @@ impl Silences {
     pub(crate) fn is_well(&mut self, now: Ms) {
         if now >= self.unwell_until {
             self.well_since.get_or_insert(now);
+            self.well_at = Some(now);
         }
     }
 
@@ -64,11 +68,18 @@ impl Silences {
         self.changing.insert(job);
     }
 
-    /// All that was declared is in force.
-    pub(crate) fn changed(&mut self, now: Ms) {
-        for job in std::mem::take(&mut self.changing) {
-            self.changed_at[job] = now;
+    /// All that was declared of these jobs is in force.
+    pub(crate) fn changed(&mut self, jobs: Range<usize>, now: Ms) {
+        for job in jobs {
+            if self.changing.remove(&job) {
+                self.changed_at[job] = now;
+            }
         }
+    }
+
+    /// Whether what is declared of a job has been in force since before that instant.
+    pub(crate) fn is_settled_since(&self, job: usize, real: Ms) -> bool {
+        !self.changing.contains(&job) && self.changed_at[job] < real
     }
 
     /// Somebody wants a job to be paused or resumed; `resumed` once it was answered that it is.
@@ -92,6 +103,16 @@ impl Silences {
         self.paused.extend(ever_paused);
     }
 
+    /// When what is declared of a job came into force, if that is known.
+    pub(crate) fn in_force_since(&self, job: usize) -> Option<Ms> {
+        (!self.changing.contains(&job)).then(|| self.changed_at[job])
+    }
+
+    /// A life is over: when was it well last, if it ever was?
+    pub(crate) fn life_ends(&mut self) -> Option<Ms> {
+        self.well_at.take()
+    }
+
     pub(crate) fn well_since(&self) -> Option<Ms> {
         self.well_since
     }
@@ -108,6 +129,10 @@ impl Witness {
         let own = || self.pings.iter().rev().filter(|sent| sent.job == job);
         let finish = own().find(|sent| sent.seq.is_some() && sent.kind.finish().is_some())?;
         if self.steps.iter().any(|set| !set.known && set.real >= finish.real) {
+            return None;
+        }
+        if duty.await_first_ping && self.may_be_paused(job) && finish.real <= self.silences.changed_at[job] {
+            // It may have been heard in a pause, and then it is no first ping.
             return None;
         }
         // Whatever was sent since may count, answered or not.
@@ -127,9 +152,7 @@ impl Witness {
     pub(crate) fn look_for_silences(&self, now: Ms) {
         for job in 0..self.declared.len() {
             let Some(limit) = self.is_down_by(job).filter(|limit| *limit < now) else { continue };
-            let state = self.shadow.state();
-            let place = state.find(slug_of(job).as_str()).expect("it has finished");
-            let standing = state.beats.at(place).expect("it has finished").standing;
+            let standing = beat_of(self.shadow.state(), job).expect("it has finished").standing;
             assert_eq!(standing, Standing::Down, "job {job} should be down since {limit}, and it is {now}");
         }
     }

@@ -6,19 +6,22 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use overdue::engine::handle::Refused;
-use overdue::machine::beat::Standing;
+use overdue::machine::beat::{Beat, Standing};
 use overdue::machine::event::Reply;
 use overdue::machine::state::State;
 use overdue::model::channel::ChannelName;
+use overdue::model::id::Slug;
 use overdue::model::ping::PingKind;
 
 use crate::house::duty::Duty;
+use crate::house::made::Made;
 use crate::house::mail::Mail;
+use crate::house::reminders::Reminders;
 use crate::house::seen::Seen;
 use crate::house::shadow::Shadow;
 use crate::house::silence::Silences;
 use crate::rules::Ms;
-use crate::world::slug_of;
+use crate::world::uuid_of;
 
 /// A ping that was sent; its mark, by which it is known again, is its place among all of them, from 1.
 #[derive(Debug, Clone)]
@@ -49,6 +52,8 @@ pub(crate) struct Set {
 pub(crate) struct Opened {
     /// The record that tells of it first.
     pub(crate) seq: u64,
+    /// When it began, by the wall clock.
+    pub(crate) at: Ms,
     /// Who is told of it.
     pub(crate) channels: Vec<ChannelName>,
 }
@@ -72,6 +77,12 @@ pub(crate) struct Witness {
     pub(crate) keep_runs: usize,
     pub(crate) incidents: BTreeMap<uuid::Uuid, Opened>,
     pub(crate) silences: Silences,
+    pub(crate) reminders: Reminders,
+    /// Since when the next start may say at the earliest that nothing was heard.
+    pub(crate) heard_until: Option<Ms>,
+    pub(crate) made: Made,
+    /// The slugs that the config has for its jobs.
+    pub(crate) names: Vec<Slug>,
     /// The channels that were declared, in order.
     pub(crate) channels: Vec<(Ms, Vec<&'static str>)>,
     /// The channels in force, unless a config is on its way.
@@ -98,6 +109,10 @@ impl Told {
             keep_runs: keep_runs as usize,
             incidents: BTreeMap::new(),
             silences: Silences::new(jobs),
+            reminders: Reminders::default(),
+            heard_until: None,
+            made: Made::default(),
+            names: Vec::new(),
             channels: Vec::new(),
             in_force: None,
             digest: 0,
@@ -151,13 +166,25 @@ impl Witness {
                     "ping {mark} was answered 200 before the disk had it: {sent:?}, sure to {sure}"
                 );
                 sent.answered = true;
+                let sent = sent.clone();
+                assert!(!self.was_there(&sent, false), "it was taken, and nobody was there: {sent:?}");
                 self.seen.saw("pings answered 200");
             }
-            Some(Ok(Reply::Unknown)) => self.seen.saw("pings answered 404"),
+            Some(Ok(Reply::Unknown)) => {
+                let sent = sent.clone();
+                assert!(!self.was_there(&sent, true), "nobody knows it, and it was there: {sent:?}");
+                self.seen.saw("pings answered 404");
+            }
             Some(Ok(other)) => panic!("a ping is answered {other:?}"),
             Some(Err(Refused::Full | Refused::NotDurable)) => self.seen.saw("pings answered 503"),
             Some(Err(Refused::Stopped)) | None => self.seen.saw("pings without an answer"),
         }
+    }
+
+    /// Whether a job is known to have been declared, or not, all the time since a ping was sent.
+    fn was_there(&self, sent: &Sent, declared: bool) -> bool {
+        let (at, last) = self.declared[sent.job].last().copied().unwrap_or_default();
+        at < sent.real && last.is_some() == declared && self.silences.is_settled_since(sent.job, sent.real)
     }
 
     /// A start found this. With a doubt, the disk may have lied before its power was cut.
@@ -184,17 +211,20 @@ impl Witness {
         }
         self.incidents.retain(|_, opened| opened.seq <= last);
         self.mail.forget_after(last);
+        self.reminders.forget_after(last);
+        self.look_up_incidents(state, last, now);
         self.look_up_pings(state);
         if doubt {
             self.kept.clear();
+            self.heard_until = None;
             self.silences.doubt(&self.paused);
         }
         for (job, paused) in &self.kept {
-            let place = state.find(slug_of(*job).as_str()).expect("it was answered");
-            let beat = state.beats.at(place).expect("it was answered");
+            let beat = beat_of(state, *job).expect("it was answered");
             let found = beat.standing == Standing::Paused;
             assert_eq!(found, *paused, "job {job}: that it is paused or not was answered 200");
         }
+        self.find_made(state, doubt, now);
         assert_bounded(state, self.keep_runs);
         self.note(&[last]);
     }
@@ -202,8 +232,7 @@ impl Witness {
     /// The pings that were answered are looked up in what was found, by their marks.
     fn look_up_pings(&self, state: &State) {
         for job in 0..self.declared.len() {
-            let Some(place) = state.find(slug_of(job).as_str()) else { continue };
-            let beat = state.beats.at(place).expect("it was found");
+            let Some(beat) = beat_of(state, job) else { continue };
             let history = beat.history.as_ref();
             let marks: BTreeSet<u64> =
                 history.into_iter().flat_map(|h| &h.pings).filter_map(|ping| mark_of(ping.from)).collect();
@@ -217,6 +246,11 @@ impl Witness {
             }
         }
     }
+}
+
+/// The heartbeat of a job, under whatever slug; one that left, too.
+pub(crate) fn beat_of(state: &State, job: usize) -> Option<&Beat> {
+    state.beats.iter().map(|(_, beat)| beat).find(|beat| beat.heartbeat.uuid == uuid_of(job))
 }
 
 /// Nothing grows beyond its bound.
