@@ -3,6 +3,7 @@
 //! it still waits.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -114,8 +115,14 @@ impl<O: Outside> Engine<O> {
 
     pub(super) async fn run(mut self) {
         self.wished = Instant::now() + self.pace.look_every;
+        // Kept from turn to turn: the runtime's timers then always know an early instant. With none, each timer that
+        // a connection sets would wake the driver anew, by a call to the kernel.
+        let mut alarm = pin!(tokio::time::sleep_until(self.wished));
         while self.stopping.is_none() {
             self.wished = self.wished.min(Instant::now() + self.wait());
+            if alarm.deadline() != self.wished {
+                alarm.as_mut().reset(self.wished);
+            }
             let mut woken = Woken::ByTime;
             if self.wished > Instant::now() && self.letters.is_empty() {
                 woken = tokio::select! {
@@ -126,7 +133,7 @@ impl<O: Outside> Engine<O> {
                         Some(letter) => Woken::Letter(letter),
                         None => break,
                     },
-                    () = tokio::time::sleep_until(self.wished) => Woken::ByTime,
+                    () = alarm.as_mut() => Woken::ByTime,
                 };
             }
             // Requests that have arrived meanwhile are read before time passes.
