@@ -39,6 +39,8 @@ pub(super) struct Engine<O> {
     pace: Pace,
     /// When it turns again at the latest, if it can.
     wished: Instant,
+    /// When this turn began.
+    turned: Instant,
     letters: mpsc::Receiver<Letter>,
     settlements: mpsc::UnboundedReceiver<Event>,
     done: mpsc::UnboundedReceiver<Done>,
@@ -99,6 +101,7 @@ impl<O: Outside> Engine<O> {
             measures,
             pace,
             wished: Instant::now(),
+            turned: Instant::now(),
             letters,
             settlements,
             done,
@@ -155,6 +158,7 @@ impl<O: Outside> Engine<O> {
     /// is measured too. Its next one is counted from here: a turn that takes long makes the next one late.
     fn note_lag(&mut self) {
         let now = Instant::now();
+        self.turned = now;
         if now >= self.wished {
             self.measures.lagged(now - self.wished);
             self.wished = now + self.pace.look_every;
@@ -250,7 +254,7 @@ impl<O: Outside> Engine<O> {
             self.reloaded.push_back(std::mem::take(&mut self.reloads));
         }
         self.measures.count(&decided.records, self.machine.state());
-        let out = self.ledger.gather(&mut decided, self.machine.state(), answer);
+        let out = self.ledger.gather(&mut decided, self.machine.state(), answer, self.turned);
         self.decided = decided;
         if let Some(out) = out {
             self.let_out(out);
