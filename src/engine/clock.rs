@@ -43,6 +43,14 @@ pub struct Stamp {
     pub frame: Frame,
 }
 
+impl Stamp {
+    /// Of two clocks read at once, in nanoseconds: the one of the wall, and the one that counts sleep.
+    fn of(wall: i64, elapsed: i64) -> Self {
+        let at = Timestamp::from_millis(wall.div_euclid(1_000_000));
+        Self { at, frame: Frame((wall - elapsed).div_euclid(1_000)) }
+    }
+}
+
 /// One look at all clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
@@ -109,9 +117,10 @@ impl SystemClock {
 impl Clock for SystemClock {
     fn read(&self) -> Reading {
         let (wall, elapsed) = Self::pair();
+        let Stamp { at, frame } = Stamp::of(wall, elapsed);
         Reading {
-            wall: Timestamp::from_millis(wall.div_euclid(1_000_000)),
-            frame: Frame((wall - elapsed).div_euclid(1_000)),
+            wall: at,
+            frame,
             awake_ms: nanos(ClockId::Monotonic) / 1_000_000,
             elapsed_ms: elapsed / 1_000_000,
         }
@@ -119,6 +128,11 @@ impl Clock for SystemClock {
 
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(nanos(ClockId::Realtime).div_euclid(1_000_000))
+    }
+
+    fn stamp(&self) -> Stamp {
+        let (wall, elapsed) = Self::pair();
+        Stamp::of(wall, elapsed)
     }
 
     fn boot(&self, reading: &Reading) -> Option<Boot> {

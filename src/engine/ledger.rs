@@ -137,13 +137,14 @@ impl Ledger {
         self.gathered_at
     }
 
-    /// Takes a decision, and the state that it led to; of the decision the room is left. What may leave at once is
-    /// given back.
+    /// Takes a decision of this turn, and the state that it led to; of the decision the room is left. What may leave at
+    /// once is given back.
     pub(super) fn gather(
         &mut self,
         decided: &mut Transition,
         state: &State,
         answer: Option<Answer<Reply>>,
+        at: Instant,
     ) -> Option<LetOut> {
         let Transition { reply, records, effects } = decided;
         let reply = std::mem::take(reply);
@@ -161,7 +162,7 @@ impl Ledger {
                 News::tell(self.last.plus(n), record, state, &mut release.news);
             }
             self.last = self.last.plus(records.len() as u64);
-            self.gathered_at = Instant::now();
+            self.gathered_at = at;
             self.changed |= records.iter().any(|record| !matches!(record, Record::Alive { .. }));
             // A failed journal takes none of them; the snapshot that heals it holds them all.
             if matches!(self.condition, Condition::Failed { .. }) {

@@ -3,6 +3,7 @@
 //! it still waits.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -38,6 +39,8 @@ pub(super) struct Engine<O> {
     pace: Pace,
     /// When it turns again at the latest, if it can.
     wished: Instant,
+    /// When this turn began.
+    turned: Instant,
     letters: mpsc::Receiver<Letter>,
     settlements: mpsc::UnboundedReceiver<Event>,
     done: mpsc::UnboundedReceiver<Done>,
@@ -98,6 +101,7 @@ impl<O: Outside> Engine<O> {
             measures,
             pace,
             wished: Instant::now(),
+            turned: Instant::now(),
             letters,
             settlements,
             done,
@@ -114,8 +118,14 @@ impl<O: Outside> Engine<O> {
 
     pub(super) async fn run(mut self) {
         self.wished = Instant::now() + self.pace.look_every;
+        // Kept from turn to turn: the runtime's timers then always know an early instant. With none, each timer that
+        // a connection sets would wake the driver anew, by a call to the kernel.
+        let mut alarm = pin!(tokio::time::sleep_until(self.wished));
         while self.stopping.is_none() {
             self.wished = self.wished.min(Instant::now() + self.wait());
+            if alarm.deadline() != self.wished {
+                alarm.as_mut().reset(self.wished);
+            }
             let mut woken = Woken::ByTime;
             if self.wished > Instant::now() && self.letters.is_empty() {
                 woken = tokio::select! {
@@ -126,7 +136,7 @@ impl<O: Outside> Engine<O> {
                         Some(letter) => Woken::Letter(letter),
                         None => break,
                     },
-                    () = tokio::time::sleep_until(self.wished) => Woken::ByTime,
+                    () = alarm.as_mut() => Woken::ByTime,
                 };
             }
             // Requests that have arrived meanwhile are read before time passes.
@@ -148,6 +158,7 @@ impl<O: Outside> Engine<O> {
     /// is measured too. Its next one is counted from here: a turn that takes long makes the next one late.
     fn note_lag(&mut self) {
         let now = Instant::now();
+        self.turned = now;
         if now >= self.wished {
             self.measures.lagged(now - self.wished);
             self.wished = now + self.pace.look_every;
@@ -243,7 +254,7 @@ impl<O: Outside> Engine<O> {
             self.reloaded.push_back(std::mem::take(&mut self.reloads));
         }
         self.measures.count(&decided.records, self.machine.state());
-        let out = self.ledger.gather(&mut decided, self.machine.state(), answer);
+        let out = self.ledger.gather(&mut decided, self.machine.state(), answer, self.turned);
         self.decided = decided;
         if let Some(out) = out {
             self.let_out(out);

@@ -1,20 +1,30 @@
-//! Where the requests of a connection go in. What only the connection knows goes along with them as extensions, but
-//! not with a plain ping: they cost three allocations, and pings are most of all requests. It knows which requests
-//! are so plain that they need none, and nothing of what is done with them.
+//! Where the requests of a connection go in. What only the connection knows goes along with them as extensions, but not
+//! with a plain ping: that says all in its path, so it goes straight to where pings are answered, past the filters of the
+//! routes, which would cost it more than its decision does. It knows which requests are so plain, and nothing of what is
+//! done with them.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::header::TRANSFER_ENCODING;
-use http::{HeaderMap, Request};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, Request};
 use tower_service::Service;
+use warp::reply::Response;
 
 use crate::http::gate::names_many_hosts;
 use crate::http::listen::{AbsoluteForm, Peer};
+use crate::http::path::Path;
+
+/// What becomes of a request.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 /// The routes, as one connection goes in to them.
 #[derive(Clone)]
-pub(crate) struct Entrance<S> {
+pub(crate) struct Entrance<P, S> {
     peer: Peer,
+    /// Answers a plain ping of this peer.
+    plain: P,
     routes: S,
 }
 
@@ -23,42 +33,45 @@ pub(crate) struct Entrance<S> {
 #[derive(Debug, Clone)]
 pub(crate) struct Unusual(pub HeaderMap);
 
-impl<S> Entrance<S> {
+impl<P, S> Entrance<P, S> {
     /// For requests of this peer; the routes of pings know it already.
-    pub(crate) fn new(peer: Peer, routes: S) -> Self {
-        Self { peer, routes }
+    pub(crate) fn new(peer: Peer, plain: P, routes: S) -> Self {
+        Self { peer, plain, routes }
     }
 }
 
-impl<S, B> Service<Request<B>> for Entrance<S>
+impl<P, S, B> Service<Request<B>> for Entrance<P, S>
 where
-    S: Service<Request<B>>,
+    P: Fn(Method, Path) -> Answering,
+    S: Service<Request<B>, Response = Response, Error = Infallible, Future: Send + 'static>,
 {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.routes.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> S::Future {
+    fn call(&mut self, mut request: Request<B>) -> Answering {
         let headers = request.headers();
         let unusual = headers.contains_key("x-forwarded-for")
             || headers.contains_key(TRANSFER_ENCODING)
             || names_many_hosts(headers);
-        let unusual = unusual.then(|| Unusual(headers.clone()));
-        // One with a query may be found to be no ping when that is read.
-        let plain = unusual.is_none() && request.uri().query().is_none();
-        if !plain || !request.uri().path().starts_with("/ping/") {
-            request.extensions_mut().insert(self.peer);
-            if let Some(host) = request.uri().authority().cloned() {
-                request.extensions_mut().insert(AbsoluteForm(host));
+        if !unusual && request.uri().query().is_none() && !headers.contains_key(CONTENT_LENGTH) {
+            let path = Path::parse(request.uri().path());
+            if path != Path::Elsewhere {
+                return (self.plain)(request.method().clone(), path);
             }
         }
-        if let Some(unusual) = unusual {
-            request.extensions_mut().insert(unusual);
+        if unusual {
+            let headers = request.headers().clone();
+            request.extensions_mut().insert(Unusual(headers));
         }
-        self.routes.call(request)
+        request.extensions_mut().insert(self.peer);
+        if let Some(host) = request.uri().authority().cloned() {
+            request.extensions_mut().insert(AbsoluteForm(host));
+        }
+        Box::pin(self.routes.call(request))
     }
 }

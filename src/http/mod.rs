@@ -14,6 +14,7 @@ mod form;
 mod fuzz;
 mod gate;
 mod head;
+mod headtime;
 mod health;
 mod knocks;
 mod limit;
@@ -217,7 +218,13 @@ pub async fn serve<E: Engine>(
     };
     let crowd = &door.fairness.crowd;
     let others = others(&door);
-    let routes = |peer| Entrance::new(peer, warp::service(routes(&door, peer, others.clone())));
+    let routes = |peer| {
+        let plain = {
+            let door = Arc::clone(&door);
+            move |method, path| ping::plain(&door, peer, method, path)
+        };
+        Entrance::new(peer, plain, warp::service(routes(&door, peer, others.clone())))
+    };
     serve::run(listeners, routes, max_connections, &door.connections, crowd, stop).await;
     if timeout(serve::STOP_LIMIT, door.pending.closed()).await.is_err() {
         tracing::warn!("pings still waited for the engine when the daemon stopped; they were not answered");

@@ -57,6 +57,15 @@ impl std::fmt::Debug for Whom {
 }
 
 impl Path {
+    /// Whether what is said of it is said in JSON.
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Self::Ping(form) => form.json,
+            Self::NoSuch { json } => *json,
+            Self::Elsewhere => false,
+        }
+    }
+
     /// Takes a path (without the query) apart. Every form may end with one slash.
     pub(crate) fn parse(path: &str) -> Self {
         let Some(rest) = path.strip_prefix('/') else { return Self::Elsewhere };

@@ -23,7 +23,7 @@ use warp::{Filter, Rejection};
 use crate::engine::clock::{Frame, Stamp};
 use crate::engine::handle::Refused;
 use crate::http::body::{Announces, BodyLimit, End, TIME_LIMIT, Tail, announced, linger, read_tail};
-use crate::http::entrance::Unusual;
+use crate::http::entrance::{Answering, Unusual};
 use crate::http::fairness::{Asked, Excess, Fairness, Limit, Share};
 use crate::http::gate::names_many_hosts;
 use crate::http::listen::Peer;
@@ -85,6 +85,26 @@ pub(crate) fn routes<E: Engine>(
         })
 }
 
+/// A ping that says all in its path: without a query, a body, or headers that matter.
+pub(crate) fn plain<E: Engine>(
+    door: &Arc<Door<E>>,
+    peer: Peer,
+    method: http::Method,
+    path: Path,
+) -> Answering {
+    let door = Arc::clone(door);
+    let request =
+        Request { method, query: Vec::new(), body: false, headers: HeaderMap::new(), peer: Some(peer) };
+    Box::pin(async move {
+        let (settings, json) = (door.settings(), path.wants_json());
+        let answer = match admit(&door, &settings, path, &request).await {
+            Err(answer) => answer,
+            Ok(admitted) => take(&door, admitted).await,
+        };
+        Ok(answer.respond(json, request.peer, &settings))
+    })
+}
+
 /// The head of a request.
 struct Request {
     method: http::Method,
@@ -103,12 +123,7 @@ where
     B: Buf + Send + 'static,
     X: Send + 'static,
 {
-    let settings = door.settings();
-    let json = match &path {
-        Path::Ping(form) => form.json,
-        Path::NoSuch { json } => *json,
-        Path::Elsewhere => false,
-    };
+    let (settings, json) = (door.settings(), path.wants_json());
     let body = request.body;
     let answer = match admit(&door, &settings, path, &request).await {
         Err(answer @ (Answer::TooMany(_) | Answer::ManyHosts)) if body => {
@@ -121,12 +136,7 @@ where
         }
         Ok(admitted) => take(&door, admitted).await,
     };
-    let excess = if let Answer::TooMany(excess) = answer { Some(excess) } else { None };
-    let mut response = answer.into_response(json, &settings.body_limit);
-    if let Some(excess) = excess {
-        response.extensions_mut().insert(excess.held(request.peer, &settings));
-    }
-    response
+    answer.respond(json, request.peer, &settings)
 }
 
 fn read_method(method: &http::Method) -> Result<Method, Answer> {
@@ -298,6 +308,15 @@ where
 }
 
 impl Answer {
+    /// The answer to this peer; one that says that there were too many is held back.
+    fn respond(self, json: bool, peer: Option<Peer>, settings: &HttpSettings) -> Response {
+        let mut response = self.into_response(json, &settings.body_limit);
+        if let Self::TooMany(excess) = self {
+            response.extensions_mut().insert(excess.held(peer, settings));
+        }
+        response
+    }
+
     fn into_response(self, json: bool, body_limit: &BodyLimit) -> Response {
         let mut response = if json { self.json() } else { self.text() };
         let headers = response.headers_mut();
@@ -350,14 +369,14 @@ impl Answer {
             Self::NoSuchMethod => "method not allowed",
             Self::Preflight => return empty(),
             Self::ManyHosts => "more than one host",
-            Self::TooMany(excess) => return plain(self.status(), excess.to_string().into()),
+            Self::TooMany(excess) => return in_words(self.status(), excess.to_string().into()),
             Self::Refused(Refused::Full) => "busy, try again",
             Self::Refused(Refused::NotDurable) => {
                 "the ping counts, but could not be written to the disk, try again"
             }
             Self::Refused(Refused::Stopped) => "stopping, try again",
         };
-        plain(self.status(), Bytes::from_static(text.as_bytes()))
+        in_words(self.status(), Bytes::from_static(text.as_bytes()))
     }
 
     fn json(self) -> Response {
@@ -379,7 +398,7 @@ impl Answer {
     }
 }
 
-fn plain(status: StatusCode, text: Bytes) -> Response {
+fn in_words(status: StatusCode, text: Bytes) -> Response {
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 /// An address that has more than this part of all seats makes room for others before anybody else does.
 const CROWD: usize = 8;
@@ -46,7 +46,10 @@ struct State {
     spoke: AtomicU64,
     /// Whether a request of it is being answered.
     busy: AtomicBool,
-    leave: Notify,
+    /// Whether it must leave.
+    dismissed: AtomicBool,
+    /// Its task, which ends then wherever it is.
+    task: OnceLock<AbortHandle>,
 }
 
 /// One connection's seat; free again when it is dropped.
@@ -79,7 +82,8 @@ impl Seats {
             key: AtomicU64::new(now),
             spoke: AtomicU64::new(now),
             busy: AtomicBool::new(false),
-            leave: Notify::new(),
+            dismissed: AtomicBool::new(false),
+            task: OnceLock::new(),
         });
         taken.by_moment.insert(now, Arc::clone(&state));
         *taken.of_address.entry(address).or_default() += 1;
@@ -126,7 +130,7 @@ impl Taken {
         }
         if let Some(state) = chosen.or(oldest_busy).and_then(|key| self.by_moment.get(&key)).map(Arc::clone) {
             self.give_up(&state);
-            state.leave.notify_one();
+            state.leave();
         }
     }
 
@@ -177,9 +181,21 @@ impl Seat {
         self.state.busy.store(false, Ordering::Relaxed);
     }
 
-    /// Returns when this connection must leave for another.
-    pub(crate) async fn dismissed(&self) {
-        self.state.leave.notified().await;
+    /// This task is the connection's: it ends when the connection must leave for another.
+    pub(crate) fn belongs_to(&self, task: AbortHandle) {
+        self.state.task.get_or_init(|| task);
+        if self.state.dismissed.load(Ordering::SeqCst) {
+            self.state.leave();
+        }
+    }
+}
+
+impl State {
+    fn leave(&self) {
+        self.dismissed.store(true, Ordering::SeqCst);
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
     }
 }
 
@@ -192,15 +208,29 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::FutureExt;
 
+    /// Which of them must leave since they were asked last.
     fn gone(seats: &[&Seat]) -> Vec<usize> {
-        seats
-            .iter()
-            .enumerate()
-            .filter(|(_, seat)| seat.dismissed().now_or_never().is_some())
-            .map(|(n, _)| n)
-            .collect()
+        let leaves = |seat: &Seat| seat.state.dismissed.swap(false, Ordering::SeqCst);
+        seats.iter().enumerate().filter(|(_, seat)| leaves(seat)).map(|(n, _)| n).collect()
+    }
+
+    #[tokio::test]
+    async fn the_task_of_one_that_must_leave_ends_whether_it_was_known_before_or_after() {
+        let seats = Seats::new(1);
+        for known_before in [true, false] {
+            let first = seats.take(None).0;
+            let task = tokio::spawn(std::future::pending::<()>());
+            if known_before {
+                first.belongs_to(task.abort_handle());
+            }
+            let second = seats.take(None).0;
+            if !known_before {
+                first.belongs_to(task.abort_handle());
+            }
+            assert!(task.await.unwrap_err().is_cancelled());
+            drop(second);
+        }
     }
 
     #[test]

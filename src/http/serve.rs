@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -14,7 +14,7 @@ use http::{Request, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -24,6 +24,7 @@ use warp::reply::Response;
 
 use crate::http::crowd::Crowd;
 use crate::http::fairness::{HOLD, Held};
+use crate::http::headtime::HeadTimer;
 use crate::http::limit::owner;
 use crate::http::listen::Stream;
 pub use crate::http::listen::{ListenError, Listener, Listening, Peer};
@@ -46,12 +47,15 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// What answers the requests of a connection.
 pub(crate) trait Routes:
-    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + Unpin>
+    + Clone
+    + Send
+    + 'static
 {
 }
 
 impl<S> Routes for S where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + Unpin>
         + Clone
         + Send
         + 'static
@@ -105,23 +109,23 @@ pub(crate) async fn run<S: Routes>(
             continue;
         }
         let (seat, full) = seats.take(peer.address.map(owner));
+        let seat = Arc::new(seat);
         let connection = Connection {
             http: http.clone(),
-            seat: Arc::new(seat),
+            seat: Arc::clone(&seat),
             crowd: Arc::clone(crowd),
             routes: routes(peer),
         };
-        match stream {
+        let task = match stream {
             Stream::Tcp(stream) => {
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "TCP_NODELAY could not be set");
                 }
-                connections.spawn(connection.run(stream, stopped.clone()));
+                connections.spawn(connection.run(stream, stopped.clone()))
             }
-            Stream::Unix(stream) => {
-                connections.spawn(connection.run(stream, stopped.clone()));
-            }
-        }
+            Stream::Unix(stream) => connections.spawn(connection.run(stream, stopped.clone())),
+        };
+        seat.belongs_to(task);
         open.store(connections.len(), Ordering::Relaxed);
         if full {
             // The new connection must be looked at before a burst of others makes it leave in turn.
@@ -138,8 +142,7 @@ pub(crate) async fn run<S: Routes>(
 
 fn builder() -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT)
+    http.header_read_timeout(HEAD_LIMIT)
         .max_buf_size(BUFFER)
         .writev(false)
         // A client that has said all may close its half and still read the answer (`nc -N`).
@@ -169,7 +172,10 @@ fn of_one_connection(error: &io::Error) -> bool {
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
+    // One that left for another was cancelled.
+    if let Err(error) = ended
+        && !error.is_cancelled()
+    {
         tracing::error!(%error, "a connection ended by a fault of the daemon");
     }
 }
@@ -186,7 +192,8 @@ impl<S: Routes> Connection<S> {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { http, seat, crowd, routes } = self;
+        let Self { mut http, seat, crowd, routes } = self;
+        http.timer(HeadTimer::default());
         let answered = Arc::clone(&seat);
         let endless = Arc::new(AtomicBool::new(false));
         let begun = Arc::clone(&endless);
@@ -198,10 +205,10 @@ impl<S: Routes> Connection<S> {
             if request.uri().path_and_query().is_none() {
                 *request.uri_mut() = Uri::from_static("/no-path");
             }
-            let mut answer = Box::pin(routes.call(request));
+            let mut answer = routes.call(request);
             // Polled here once, so that a ping is in the mailbox as soon as its head has been read: hyper
             // drops an answer that was never polled when it sees at the same time that the client has gone.
-            let first = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            let first = Pin::new(&mut answer).poll(&mut Context::from_waker(Waker::noop()));
             async move {
                 let answer = match first {
                     Poll::Ready(answer) => answer,
@@ -226,7 +233,6 @@ impl<S: Routes> Connection<S> {
         let ended = tokio::select! {
             biased;
             ended = connection.as_mut() => ended,
-            () = seat.dismissed() => return,
             _ = stopped.changed() => {
                 connection.as_mut().graceful_shutdown();
                 if endless.load(Ordering::Relaxed) {
