@@ -58,19 +58,21 @@ where
         let unusual = headers.contains_key("x-forwarded-for")
             || headers.contains_key(TRANSFER_ENCODING)
             || names_many_hosts(headers);
-        if !unusual && request.uri().query().is_none() && !headers.contains_key(CONTENT_LENGTH) {
-            let path = Path::parse(request.uri().path());
-            if path != Path::Elsewhere {
-                return (self.plain)(request.method().clone(), path);
-            }
+        let path = Path::parse(request.uri().path());
+        let pings = path != Path::Elsewhere && request.uri().query().is_none();
+        if pings && !unusual && !headers.contains_key(CONTENT_LENGTH) {
+            return (self.plain)(request.method().clone(), path);
         }
         if unusual {
             let headers = request.headers().clone();
             request.extensions_mut().insert(Unusual(headers));
         }
-        request.extensions_mut().insert(self.peer);
-        if let Some(host) = request.uri().authority().cloned() {
-            request.extensions_mut().insert(AbsoluteForm(host));
+        // The route of pings knows its peer, and asks for nothing else.
+        if !pings {
+            request.extensions_mut().insert(self.peer);
+            if let Some(host) = request.uri().authority().cloned() {
+                request.extensions_mut().insert(AbsoluteForm(host));
+            }
         }
         Box::pin(self.routes.call(request))
     }

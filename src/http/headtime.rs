@@ -5,7 +5,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use futures_util::FutureExt;
 use hyper::rt;
+use tokio::task::unconstrained;
 use tokio::time::{self, Instant};
 
 /// The timer of one connection, as hyper takes it.
@@ -65,7 +67,8 @@ impl Alarm {
         if sleep.deadline() > until {
             sleep.as_mut().reset(until);
         }
-        while sleep.as_mut().poll(cx).is_ready() {
+        // Without a budget: a sleep that was never asked in earnest would wake nobody.
+        while unconstrained(sleep.as_mut()).poll_unpin(cx).is_ready() {
             if sleep.deadline() >= until {
                 return Poll::Ready(());
             }
@@ -78,10 +81,11 @@ impl Alarm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::FutureExt;
+    use std::future::poll_fn;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
     use std::time::Duration;
+    use tokio::task::coop::{has_budget_remaining, poll_proceed};
     use tokio::time::advance;
 
     #[derive(Default)]
@@ -121,22 +125,38 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn heads_that_come_in_time_set_no_timer_of_their_own() {
-        let (timer, wakes) = (HeadTimer::default(), Arc::new(Wakes::default()));
-        let waker = Waker::from(Arc::clone(&wakes));
+        let (timer, rung) = (HeadTimer::default(), Arc::new(Wakes::default()));
+        let waker = Waker::from(Arc::clone(&rung));
         for _ in 0..29_000 {
             let mut head = wait(&timer, secs(30));
             assert!(head.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             advance(Duration::from_millis(1)).await;
         }
-        assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+        assert_eq!(rung.0.load(Ordering::Relaxed), 0);
         let mut last = wait(&timer, secs(30));
         assert!(last.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         advance(secs(2)).await;
-        assert_eq!(wakes.0.load(Ordering::Relaxed), 1, "the first head's alarm");
+        assert_eq!(rung.0.load(Ordering::Relaxed), 1, "the first head's alarm");
         assert!(last.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         advance(secs(29)).await;
-        assert_eq!(wakes.0.load(Ordering::Relaxed), 2);
+        assert_eq!(rung.0.load(Ordering::Relaxed), 2);
         assert!(last.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_has_had_its_share_of_the_runtime_is_woken_all_the_same() {
+        let timer = HeadTimer::default();
+        let mut head = wait(&timer, secs(30));
+        poll_fn(|cx| {
+            while has_budget_remaining() {
+                let Poll::Ready(share) = poll_proceed(cx) else { break };
+                share.made_progress();
+            }
+            assert!(head.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        time::timeout(secs(60), head).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

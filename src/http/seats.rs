@@ -46,9 +46,7 @@ struct State {
     spoke: AtomicU64,
     /// Whether a request of it is being answered.
     busy: AtomicBool,
-    /// Whether it must leave.
-    dismissed: AtomicBool,
-    /// Its task, which ends then wherever it is.
+    /// Its task, which ends wherever it is when it must leave.
     task: OnceLock<AbortHandle>,
 }
 
@@ -69,12 +67,16 @@ impl Seats {
         })
     }
 
-    /// Seats a new connection of this address. Says too whether another must leave for it.
-    pub(crate) fn take(self: &Arc<Self>, address: Option<IpAddr>) -> (Seat, bool) {
+    /// Whether another must leave for the next one.
+    pub(crate) fn are_full(&self) -> bool {
+        self.lock().by_moment.len() >= self.max
+    }
+
+    /// Seats a new connection of this address; when all are taken another leaves for it.
+    pub(crate) fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Seat {
         let now = self.tick();
         let mut taken = self.lock();
-        let full = taken.by_moment.len() >= self.max;
-        if full {
+        if taken.by_moment.len() >= self.max {
             taken.dismiss(self.max / CROWD);
         }
         let state = Arc::new(State {
@@ -82,12 +84,11 @@ impl Seats {
             key: AtomicU64::new(now),
             spoke: AtomicU64::new(now),
             busy: AtomicBool::new(false),
-            dismissed: AtomicBool::new(false),
             task: OnceLock::new(),
         });
         taken.by_moment.insert(now, Arc::clone(&state));
         *taken.of_address.entry(address).or_default() += 1;
-        (Seat { seats: Arc::clone(self), state }, full)
+        Seat { seats: Arc::clone(self), state }
     }
 
     /// Makes the connection leave that has been longest without a head, when files run out.
@@ -130,7 +131,9 @@ impl Taken {
         }
         if let Some(state) = chosen.or(oldest_busy).and_then(|key| self.by_moment.get(&key)).map(Arc::clone) {
             self.give_up(&state);
-            state.leave();
+            if let Some(task) = state.task.get() {
+                task.abort();
+            }
         }
     }
 
@@ -181,21 +184,10 @@ impl Seat {
         self.state.busy.store(false, Ordering::Relaxed);
     }
 
-    /// This task is the connection's: it ends when the connection must leave for another.
+    /// This task is the connection's: it ends when the connection must leave for another. Said by whoever took the
+    /// seat, before another is taken.
     pub(crate) fn belongs_to(&self, task: AbortHandle) {
         self.state.task.get_or_init(|| task);
-        if self.state.dismissed.load(Ordering::SeqCst) {
-            self.state.leave();
-        }
-    }
-}
-
-impl State {
-    fn leave(&self) {
-        self.dismissed.store(true, Ordering::SeqCst);
-        if let Some(task) = self.task.get() {
-            task.abort();
-        }
     }
 }
 
@@ -209,75 +201,67 @@ impl Drop for Seat {
 mod tests {
     use super::*;
 
-    /// Which of them must leave since they were asked last.
+    /// Which of them had to leave.
     fn gone(seats: &[&Seat]) -> Vec<usize> {
-        let leaves = |seat: &Seat| seat.state.dismissed.swap(false, Ordering::SeqCst);
-        seats.iter().enumerate().filter(|(_, seat)| leaves(seat)).map(|(n, _)| n).collect()
+        let gone = |seat: &Seat| !seat.seats.lock().has(&seat.state);
+        seats.iter().enumerate().filter(|(_, seat)| gone(seat)).map(|(n, _)| n).collect()
     }
 
     #[tokio::test]
-    async fn the_task_of_one_that_must_leave_ends_whether_it_was_known_before_or_after() {
+    async fn the_task_of_one_that_must_leave_ends() {
         let seats = Seats::new(1);
-        for known_before in [true, false] {
-            let first = seats.take(None).0;
-            let task = tokio::spawn(std::future::pending::<()>());
-            if known_before {
-                first.belongs_to(task.abort_handle());
-            }
-            let second = seats.take(None).0;
-            if !known_before {
-                first.belongs_to(task.abort_handle());
-            }
-            assert!(task.await.unwrap_err().is_cancelled());
-            drop(second);
-        }
+        let first = seats.take(None);
+        let task = tokio::spawn(std::future::pending::<()>());
+        first.belongs_to(task.abort_handle());
+        assert!(seats.are_full());
+        let _second = seats.take(None);
+        assert!(task.await.unwrap_err().is_cancelled());
     }
 
     #[test]
     fn the_one_longest_without_a_head_leaves() {
         let seats = Seats::new(3);
-        let (a, b, c) = (seats.take(None).0, seats.take(None).0, seats.take(None).0);
+        let (a, b, c) = (seats.take(None), seats.take(None), seats.take(None));
         for seat in [&a, &c] {
             seat.begin();
             seat.end();
         }
-        let (d, full) = seats.take(None);
-        assert!(full);
+        let d = seats.take(None);
         assert_eq!(gone(&[&a, &b, &c, &d]), [1]);
         let _e = seats.take(None);
-        assert_eq!(gone(&[&a, &b, &c, &d]), [0], "a spoke before c, and d came after both");
+        assert_eq!(gone(&[&a, &b, &c, &d]), [0, 1], "a spoke before c, and d came after both");
         let _f = seats.take(None);
-        assert_eq!(gone(&[&a, &b, &c, &d]), [2]);
+        assert_eq!(gone(&[&a, &b, &c, &d]), [0, 1, 2]);
     }
 
     #[test]
     fn one_that_is_being_answered_stays_while_another_is_idle() {
         let seats = Seats::new(2);
-        let (a, b) = (seats.take(None).0, seats.take(None).0);
+        let (a, b) = (seats.take(None), seats.take(None));
         a.begin();
-        let (c, _) = seats.take(None);
+        let c = seats.take(None);
         assert_eq!(gone(&[&a, &b, &c]), [1]);
         c.begin();
-        let (d, _) = seats.take(None);
+        let d = seats.take(None);
         assert_eq!(gone(&[&a, &c, &d]), [0], "all are busy, so the oldest head goes");
     }
 
     #[test]
     fn one_whose_request_was_refused_leaves_before_one_that_is_idle() {
         let seats = Seats::new(3);
-        let (a, b, c) = (seats.take(None).0, seats.take(None).0, seats.take(None).0);
+        let (a, b, c) = (seats.take(None), seats.take(None), seats.take(None));
         for seat in [&b, &c] {
             seat.begin();
             seat.refused();
         }
-        let d = seats.take(None).0;
+        let d = seats.take(None);
         assert_eq!(gone(&[&a, &b, &c, &d]), [2]);
-        let back = seats.take(None).0;
-        assert_eq!(gone(&[&a, &b, &c, &d, &back]), [1], "a, who has said nothing yet, stays");
+        let back = seats.take(None);
+        assert_eq!(gone(&[&a, &b, &c, &d, &back]), [1, 2], "a, who has said nothing yet, stays");
         back.begin();
         back.refused();
         back.begin();
-        let last = seats.take(None).0;
+        let last = seats.take(None);
         assert_eq!(gone(&[&a, &d, &back, &last]), [0], "who is answered after all counts like any other");
     }
 
@@ -285,19 +269,19 @@ mod tests {
     fn who_has_by_far_the_most_makes_room_before_anybody_else() {
         let seats = Seats::new(16);
         let [one, other] = ["198.51.100.7", "203.0.113.9"].map(|text| text.parse::<IpAddr>().ok());
-        let first = seats.take(one).0;
-        let of_crowd: Vec<Seat> = (0..15).map(|_| seats.take(other).0).collect();
+        let first = seats.take(one);
+        let of_crowd: Vec<Seat> = (0..15).map(|_| seats.take(other)).collect();
         let crowd: Vec<&Seat> = of_crowd.iter().collect();
-        let more: Vec<Seat> = (0..10).map(|_| seats.take(other).0).collect();
+        let more: Vec<Seat> = (0..10).map(|_| seats.take(other)).collect();
         assert_eq!(gone(&crowd), (0..10).collect::<Vec<_>>(), "it makes room for its own");
-        let late = seats.take(None).0;
-        assert_eq!(gone(&crowd), [10]);
+        let late = seats.take(None);
+        assert_eq!(gone(&crowd), (0..11).collect::<Vec<_>>());
         assert_eq!(gone(&[&first, &late]), [0; 0], "who has said nothing for longest stays, alone as it is");
         for seat in of_crowd.iter().chain(&more) {
             seat.begin();
         }
-        let last = seats.take(None).0;
-        assert_eq!(gone(&crowd), [11], "busy as they are");
+        let last = seats.take(None);
+        assert_eq!(gone(&crowd), (0..12).collect::<Vec<_>>(), "busy as they are");
         assert_eq!(gone(&[&first, &late, &last]), [0; 0]);
         drop((of_crowd, more));
         assert_eq!(seats.lock().of_address.len(), 2, "nobody is remembered who has no seat");
@@ -306,12 +290,12 @@ mod tests {
     #[test]
     fn a_free_seat_makes_nobody_leave() {
         let seats = Seats::new(2);
-        let (a, b) = (seats.take(None).0, seats.take(None).0);
+        let (a, b) = (seats.take(None), seats.take(None));
         drop(b);
-        let (c, full) = seats.take(None);
-        assert!(!full);
+        assert!(!seats.are_full());
+        let c = seats.take(None);
         assert_eq!(gone(&[&a, &c]), [0; 0]);
-        let dismissed = seats.take(None).0;
+        let dismissed = seats.take(None);
         assert_eq!(gone(&[&a, &c, &dismissed]), [0]);
         drop(a);
         assert_eq!(seats.lock().by_moment.len(), 2, "one that was dismissed gives up nothing more");

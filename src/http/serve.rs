@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 use tower_service::Service;
 use warp::reply::Response;
@@ -98,6 +98,7 @@ pub(crate) async fn run<S: Routes>(
                     told = Some(Instant::now());
                     tracing::warn!(%error, "a connection could not be accepted; the longest idle one is closed. Raise LimitNOFILE");
                 }
+                yield_now().await;
                 seats.make_room();
                 tokio::select! {
                     () = &mut stop => break,
@@ -108,8 +109,12 @@ pub(crate) async fn run<S: Routes>(
         if peer.address.is_some_and(|address| crowd.is_full(address)) {
             continue;
         }
-        let (seat, full) = seats.take(peer.address.map(owner));
-        let seat = Arc::new(seat);
+        if seats.are_full() {
+            // All that lies in their sockets is read first, and answers that are there are written: then it shows who
+            // is idle, and no ping goes with whoever leaves.
+            yield_now().await;
+        }
+        let seat = Arc::new(seats.take(peer.address.map(owner)));
         let connection = Connection {
             http: http.clone(),
             seat: Arc::clone(&seat),
@@ -127,10 +132,6 @@ pub(crate) async fn run<S: Routes>(
         };
         seat.belongs_to(task);
         open.store(connections.len(), Ordering::Relaxed);
-        if full {
-            // The new connection must be looked at before a burst of others makes it leave in turn.
-            tokio::task::yield_now().await;
-        }
     }
     drop((listeners, stopped));
     stopping.send_replace(());

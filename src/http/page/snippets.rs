@@ -355,7 +355,7 @@ with watched():
 "#;
 
 const POWERSHELL_NOTE: &str = "For Windows PowerShell 5.1 and PowerShell 7. A cmdlet, or a .ps1 without exit, in the \
-    place of backup.exe sets no exit code: it counts as 0 unless it throws.";
+    place of backup.exe sets no exit code of its own: what counts is 0, or that of the last program which it ran.";
 
 const POWERSHELL: &str = r#"$ping = 'URL'
 
@@ -394,8 +394,9 @@ function Send-Ping([string] $End) {
 Send-Ping 'start'
 $code = 1
 $global:LASTEXITCODE = 0
+$PSNativeCommandUseErrorActionPreference = $false  # an exit code is told as it is
 try {
-    & 'C:\jobs\backup.exe' | Out-Default  # without the pipe, a program with a window is not waited for
+    & 'C:\jobs\backup.exe' | Write-Output  # without the pipe, a program with a window is not waited for
     $code = $LASTEXITCODE
 } finally {
     # A ping takes 0 to 255; Windows has other codes too.

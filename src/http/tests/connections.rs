@@ -48,6 +48,21 @@ async fn a_ping_is_answered_at_once_beside_five_thousand_idle_connections() {
     }
 }
 
+/// Whoever leaves has been read: they all came before the door looked, many more than there are seats.
+#[tokio::test]
+async fn pings_that_lie_in_their_sockets_are_taken_whoever_must_leave() {
+    let house = House::with(2, |_| {});
+    let waiting: Vec<std::net::TcpStream> = (0..40)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(house.address).unwrap();
+            std::io::Write::write_all(&mut stream, format!("{}\r\n", ping_line()).as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    assert_eq!(house.desk.pings().len(), 0, "nothing has been looked at yet");
+    house.desk.after_pings(waiting.len()).await;
+}
+
 #[tokio::test]
 async fn a_connection_that_is_used_outlives_idle_ones() {
     let house = House::with(8, |_| {});

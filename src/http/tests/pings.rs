@@ -130,6 +130,51 @@ async fn other_methods_are_no_pings() {
     assert_eq!(house.desk.pings(), []);
 }
 
+/// Most pings say all in their path and go past the routes. What makes one go by them changes nothing of its answer.
+#[tokio::test]
+async fn a_ping_past_the_routes_is_taken_and_answered_as_one_by_them() {
+    let house = House::open();
+    let (known, unknown) = (uuid_of("backup"), uuid_of("nobody"));
+    let by_route =
+        [("?", vec![]), ("", vec![("Content-Length", "0")]), ("", vec![("X-Forwarded-For", "192.0.2.7")])];
+    let mut taken = 0;
+    for path in [
+        format!("/ping/{known}"),
+        format!("/{known}/start"),
+        format!("/api/v1/ping/{known}/3"),
+        format!("/ping/{KEY}/backup/log"),
+        format!("/ping/{known}/256"),
+        format!("/ping/{known}/nonsense"),
+        format!("/ping/{unknown}"),
+        format!("/api/v1/ping/{unknown}"),
+        "/ping/wrong-key/backup".to_owned(),
+        "/ping".to_owned(),
+    ] {
+        for method in ["GET", "HEAD", "POST", "OPTIONS", "PUT", "BREW"] {
+            let plain = house.send(method, &path, &[], "").await;
+            let one = house.desk.pings().split_off(taken);
+            for (query, headers) in &by_route {
+                taken = house.desk.pings().len();
+                let other = house.send(method, &format!("{path}{query}"), headers, "").await;
+                let about = format!("{method} {path}{query} {headers:?}");
+                assert_eq!((plain.status, &plain.body), (other.status, &other.body), "{about}");
+                for name in [
+                    "allow",
+                    "content-type",
+                    "ping-body-limit",
+                    "cache-control",
+                    "access-control-allow-methods",
+                ] {
+                    assert_eq!(plain.header(name), other.header(name), "{about}: {name}");
+                }
+                assert_eq!(house.desk.pings().split_off(taken), one, "{about}");
+            }
+            taken = house.desk.pings().len();
+        }
+    }
+    assert_eq!(taken, 4 * 3 * 4, "four of these paths, three methods, by four ways");
+}
+
 #[tokio::test]
 async fn a_ping_that_cannot_be_kept_is_answered_503_with_retry_after() {
     let house = House::open();

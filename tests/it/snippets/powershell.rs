@@ -41,7 +41,10 @@ fn go(place: &Place, pwsh: &str) -> Ended {
 
 #[test]
 fn the_powershell_job_tells_how_it_ends_and_runs_when_nobody_listens() {
-    for strict in ["", "Set-StrictMode -Version Latest\n$ErrorActionPreference = 'Stop'\n"] {
+    for strict in [
+        "",
+        "Set-StrictMode -Version Latest\n$ErrorActionPreference = 'Stop'\n$PSNativeCommandUseErrorActionPreference = $true\n",
+    ] {
         let mut place = Place::start();
         let Some(pwsh) = pwsh(&place) else {
             not_tried(
@@ -118,7 +121,8 @@ fn the_powershell_names_the_ping_url_and_ends_as_its_job() {
     for said in [
         "    Set-StrictMode -Off\n",
         "Send-Ping 'start'\n",
-        &format!("    & {JOB} | Out-Default"),
+        &format!("    & {JOB} | Write-Output"),
+        "$again = $status -in 408, 429 -or $status -ge 500 -or ($status -eq 0 -and -not $start)",
         "} finally {\n",
         "if ($code -ge 0 -and $code -le 255) { Send-Ping \"$code\" } else { Send-Ping 'fail' }\n",
         "\nexit $code",
