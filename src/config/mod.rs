@@ -27,6 +27,7 @@ pub mod duration;
 #[cfg(test)]
 mod fuzz;
 mod heartbeat;
+mod pieces;
 pub mod problem;
 pub mod rate;
 mod raw;
