@@ -11,8 +11,9 @@ use crate::config::problem::Problem;
 use crate::model::time::Timestamp;
 use crate::watch::reading::{Reading, Transcript};
 
-/// Editors write in several steps; this long nothing may happen before the files are read.
-pub(crate) const QUIET: Duration = Duration::from_millis(300);
+/// Editors write in several steps, milliseconds apart; this long nothing may happen before the files are read. What is read
+/// too early is at the worst a config with a problem, told and forgotten: the next step brings the next look.
+pub(crate) const QUIET: Duration = Duration::from_millis(100);
 /// A folder that never comes to rest must not keep a change from being seen.
 const QUIET_MAX: Duration = Duration::from_secs(3);
 /// What removes heartbeats must still be there after this long.
