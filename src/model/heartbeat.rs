@@ -1,6 +1,5 @@
 //! The watched job as it is declared: by the config, or by the API.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,7 @@ use uuid::Uuid;
 
 use crate::model::channel::ChannelName;
 use crate::model::id::Slug;
-use crate::model::ping::Method;
+use crate::model::ping::{Method, Methods};
 use crate::model::schedule::Timing;
 use crate::model::schedule::expressions::Expressions;
 use crate::model::time::Span;
@@ -117,7 +116,7 @@ pub struct Declaration {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resume_on_ping: bool,
     /// Pings by other methods are ignored.
-    pub methods: BTreeSet<Method>,
+    pub methods: Methods,
     /// How often an open incident is told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remind_every: Option<Span>,
@@ -185,7 +184,7 @@ pub struct Partial {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume_on_ping: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub methods: Option<BTreeSet<Method>>,
+    pub methods: Option<Methods>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remind_every: Option<Span>,
 }
@@ -257,8 +256,7 @@ impl Draft {
             resume_on_ping: pick(&own.resume_on_ping, &common.resume_on_ping),
             methods: own
                 .methods
-                .clone()
-                .or_else(|| common.methods.clone())
+                .or(common.methods)
                 .unwrap_or_else(|| [Method::Get, Method::Head, Method::Post].into()),
             remind_every: own.remind_every.or(common.remind_every),
             slug,

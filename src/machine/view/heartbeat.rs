@@ -176,7 +176,7 @@ impl View<'_> {
             paused: heartbeat.paused,
             await_first_ping: heartbeat.await_first_ping,
             resume_on_ping: heartbeat.resume_on_ping,
-            methods: heartbeat.methods.clone(),
+            methods: heartbeat.methods.iter().collect(),
             remind_every: heartbeat.remind_every.map(|every| every.to_string()),
             remind_every_seconds: heartbeat.remind_every.map(Span::as_secs),
             ping_url: Some(format!("{base_url}/ping/{}", heartbeat.uuid)),
