@@ -13,6 +13,7 @@ use crate::machine::incidents::Incidents;
 use crate::machine::index::Index;
 use crate::model::channel::Channel;
 use crate::model::delivery::Delivery;
+use crate::model::heartbeat::Declaration;
 use crate::model::id::{DeliveryId, Slug};
 use crate::model::ping::Target;
 use crate::model::settings::Settings;
@@ -104,7 +105,12 @@ impl State {
         let deliveries = core.outbox.values().map(|delivery| (delivery.id, delivery.number)).collect();
         let mut state = Self { core, deliveries, ..Self::default() };
         let mut bodies = Vec::new();
-        for beat in beats {
+        let mut before: Option<Arc<Declaration>> = None;
+        for mut beat in beats {
+            if let (Some(before), Some(own)) = (&before, Arc::get_mut(&mut beat.heartbeat)) {
+                own.share_with(before);
+            }
+            before = Some(beat.heartbeat.clone());
             let place = state.place(beat);
             let pings = state.beats.at(place).and_then(|beat| beat.history.as_ref()).map(|h| &h.pings);
             for ping in pings.into_iter().flatten() {

@@ -193,18 +193,18 @@ impl Told {
             (None, None, Some(expressions)) => Timing::OnCalendar(list(expressions)),
             (None, None, None) => return None,
         };
-        let timezone = self.timezone.clone().or_else(|| Some(new?.timezone.clone()));
+        let timezone = self.timezone.as_deref().or_else(|| Some(&*new?.timezone));
         let derived = || Uuid::new_v5(&Uuid::nil(), slug.as_str().as_bytes());
         let uuid = self.uuid.or_else(|| Some(new?.uuid)).unwrap_or_else(derived);
         Some(Declaration {
             uuid,
             uuid_explicit: new.is_some_and(|new| new.uuid_explicit && new.uuid == uuid),
-            name: self.name.clone(),
+            name: self.name.as_str().into(),
             description: self.description.clone(),
             tags: self.tags.clone(),
             host: self.host.clone(),
             timing,
-            timezone: timezone.unwrap_or_else(|| "UTC".to_owned()),
+            timezone: timezone.unwrap_or("UTC").into(),
             exclude: list(&self.exclude),
             early: self.early_seconds.map(Span::from_secs),
             grace: Span::from_secs(self.grace_seconds),

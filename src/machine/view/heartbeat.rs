@@ -147,7 +147,7 @@ impl View<'_> {
         HeartbeatView {
             slug: heartbeat.slug.clone(),
             uuid: Some(heartbeat.uuid),
-            name: heartbeat.name.clone(),
+            name: heartbeat.name.to_string(),
             description: heartbeat.description.clone(),
             tags: heartbeat.tags.clone(),
             host: heartbeat.host.clone(),
@@ -155,7 +155,7 @@ impl View<'_> {
             status: beat.status(self.now),
             running: !beat.open_runs.is_empty(),
             schedule: heartbeat.timing.to_string(),
-            timezone: calendar.then(|| heartbeat.timezone.clone()),
+            timezone: calendar.then(|| heartbeat.timezone.to_string()),
             interval_seconds: heartbeat.timing.interval().map(Span::as_secs),
             cron: match &heartbeat.timing {
                 Timing::Cron(expressions) => Some(listed(expressions)),
@@ -172,7 +172,7 @@ impl View<'_> {
             grace_seconds: heartbeat.grace.as_secs(),
             max_runtime: heartbeat.max_runtime.to_string(),
             max_runtime_seconds: heartbeat.max_runtime.as_secs(),
-            channels: heartbeat.channels.clone(),
+            channels: heartbeat.channels.to_vec(),
             paused: heartbeat.paused,
             await_first_ping: heartbeat.await_first_ping,
             resume_on_ping: heartbeat.resume_on_ping,
