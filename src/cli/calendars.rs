@@ -2,6 +2,7 @@
 //! asked.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::heartbeat::Declaration;
 use crate::model::schedule::exclusions::Excluded;
@@ -14,7 +15,7 @@ type Calendar = (Expressions, Option<Occurrences>);
 /// By what is written.
 pub(super) struct Calendars<'z> {
     zones: &'z Zones,
-    known: BTreeMap<(Timing, String), Vec<Calendar>>,
+    known: BTreeMap<(Timing, Arc<str>), Vec<Calendar>>,
     excluded: Excluded,
 }
 

@@ -103,7 +103,7 @@ fn heartbeats(config: &Config, zones: &Zones, now: Timestamp) -> Vec<Shown> {
 }
 
 fn shown(declaration: &Declaration, calendars: &mut Calendars<'_>, zones: &Zones, now: Timestamp) -> Shown {
-    let timezone = declaration.timing.interval().is_none().then(|| declaration.timezone.clone());
+    let timezone = declaration.timing.interval().is_none().then(|| declaration.timezone.to_string());
     let mut next = Vec::with_capacity(NEXT);
     if let Some(occurrences) = calendars.of(declaration) {
         let from = |last: &Timestamp| occurrences.next_after(*last);
@@ -116,7 +116,7 @@ fn shown(declaration: &Declaration, calendars: &mut Calendars<'_>, zones: &Zones
     };
     Shown {
         slug: declaration.slug.to_string(),
-        name: declaration.name.clone(),
+        name: declaration.name.to_string(),
         schedule: declaration.timing.to_string(),
         local: next.iter().map(local).collect(),
         timezone,

@@ -10,14 +10,44 @@ use crate::config::secret::Secret;
 use crate::config::{Config, Durability, Listen};
 use crate::model::id::Slug;
 
-/// What must be remembered of a config to tell what the next one changes.
+/// What of a config only a restart can change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outline {
+pub struct Fixed {
     listen: Vec<Listen>,
     dir: PathBuf,
     durability: Durability,
     max_connections: u32,
+}
+
+impl Fixed {
+    /// Of a config.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            listen: config.server.listen.clone(),
+            dir: config.state.dir.clone(),
+            durability: config.state.durability,
+            max_connections: config.server.max_connections,
+        }
+    }
+
+    /// The settings of `next` that wait for a restart.
+    pub fn needs_restart(&self, next: &Self) -> Vec<&'static str> {
+        let settings = [
+            ("server.listen", self.listen != next.listen),
+            ("server.max_connections", self.max_connections != next.max_connections),
+            ("state.dir", self.dir != next.dir),
+            ("state.durability", self.durability != next.durability),
+        ];
+        settings.iter().filter(|(_, other)| *other).map(|(name, _)| *name).collect()
+    }
+}
+
+/// What must be remembered of a config to tell what the next one changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    fixed: Fixed,
     ping_key: Option<[u8; 32]>,
+    /// By slug.
     heartbeats: Vec<(Slug, Option<Uuid>)>,
 }
 
@@ -38,10 +68,7 @@ impl Outline {
     /// Of a config.
     pub fn of(config: &Config) -> Self {
         Self {
-            listen: config.server.listen.clone(),
-            dir: config.state.dir.clone(),
-            durability: config.state.durability,
-            max_connections: config.server.max_connections,
+            fixed: Fixed::of(config),
             ping_key: config.server.ping_key.as_ref().map(Secret::hash),
             heartbeats: config.heartbeats.iter().map(|one| (one.slug.clone(), one.draft.uuid)).collect(),
         }
@@ -49,21 +76,21 @@ impl Outline {
 
     /// What comes with `next`.
     pub fn change(&self, next: &Self) -> Change {
-        let restart = [
-            ("server.listen", self.listen != next.listen),
-            ("server.max_connections", self.max_connections != next.max_connections),
-            ("state.dir", self.dir != next.dir),
-            ("state.durability", self.durability != next.durability),
-        ];
-        let slugs: BTreeSet<&Slug> = next.heartbeats.iter().map(|(slug, _)| slug).collect();
-        let uuids: BTreeSet<Uuid> = next.heartbeats.iter().filter_map(|(_, uuid)| *uuid).collect();
-        let gone = |(slug, uuid): &&(Slug, Option<Uuid>)| {
-            !slugs.contains(slug) && !uuid.is_some_and(|uuid| uuids.contains(&uuid))
+        // One look along both lists: two trees of a million slugs would hold the loop.
+        let mut there = next.heartbeats.iter().map(|(slug, _)| slug).peekable();
+        let lacks = |(slug, _): &&(Slug, Option<Uuid>)| {
+            while there.next_if(|other| *other < slug).is_some() {}
+            there.peek() != Some(&slug)
         };
+        let mut gone: Vec<&(Slug, Option<Uuid>)> = self.heartbeats.iter().filter(lacks).collect();
+        if !gone.is_empty() {
+            let uuids: BTreeSet<Uuid> = next.heartbeats.iter().filter_map(|(_, uuid)| *uuid).collect();
+            gone.retain(|(_, uuid)| !uuid.is_some_and(|uuid| uuids.contains(&uuid)));
+        }
         Change {
-            needs_restart: restart.iter().filter(|(_, other)| *other).map(|(name, _)| *name).collect(),
+            needs_restart: self.fixed.needs_restart(&next.fixed),
             ping_key: self.ping_key != next.ping_key,
-            removed: self.heartbeats.iter().filter(gone).count(),
+            removed: gone.len(),
             total: self.heartbeats.len(),
         }
     }

@@ -9,7 +9,7 @@ use crate::config::schedule::{Compiled, Schedules, Written, exclude, exclude_fil
 use crate::model::channel::ChannelName;
 use crate::model::heartbeat::{Defaults, Draft, Partial};
 use crate::model::id::parse_uuid;
-use crate::model::ping::Method;
+use crate::model::ping::{Method, Methods};
 use crate::model::schedule::Timing;
 use crate::model::schedule::expressions::Expressions;
 use crate::model::text::{self, TextError};
@@ -229,8 +229,8 @@ fn tags(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<Vec<String>> {
     Some(tags)
 }
 
-fn methods(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<BTreeSet<Method>> {
-    let mut methods = BTreeSet::new();
+fn methods(reader: &mut Reader<'_>, item: &Item<'_>) -> Option<Methods> {
+    let mut methods = Methods::default();
     let items = item.list(reader, "\"GET\", \"HEAD\" and \"POST\"")?;
     if items.is_empty() {
         item.problem(reader, "methods is empty, so every ping would be ignored");

@@ -15,7 +15,7 @@ use crate::config::problem::{Place, Problem, Warning};
 use crate::config::rate::Rate;
 use crate::config::secret::Secret;
 use crate::model::channel::{Channel, ChannelName};
-use crate::model::heartbeat::{Declarations, Defaults, Draft};
+use crate::model::heartbeat::{Declaration, Declarations, Defaults, Draft};
 use crate::model::id::Slug;
 use crate::model::schedule::Zones;
 use crate::model::settings::Settings;
@@ -27,6 +27,7 @@ pub mod duration;
 #[cfg(test)]
 mod fuzz;
 mod heartbeat;
+mod pieces;
 pub mod problem;
 pub mod rate;
 mod raw;
@@ -237,8 +238,15 @@ impl Config {
         if !conflicts.is_empty() {
             return Err(conflicts);
         }
-        let settle = |one: &Declared| one.draft.settle(one.slug.clone(), &self.defaults, namespace);
-        Ok(self.heartbeats.iter().map(|one| Arc::new(settle(one))).collect())
+        let mut before: Option<Arc<Declaration>> = None;
+        let settle = |one: &Declared| {
+            let mut settled = one.draft.settle(one.slug.clone(), &self.defaults, namespace);
+            if let Some(before) = &before {
+                settled.share_with(before);
+            }
+            Arc::clone(before.insert(Arc::new(settled)))
+        };
+        Ok(self.heartbeats.iter().map(settle).collect())
     }
 
     /// What the machine must know beside heartbeats and channels.

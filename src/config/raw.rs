@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::Sources;
 use crate::config::duration::{LengthError, parse_size, parse_span, write_span};
+use crate::config::pieces;
 use crate::config::problem::{Place, Problem, Problems, Text, closest};
 use crate::config::rate::{Rate, parse_rate};
 use crate::model::schedule::Zones;
@@ -27,14 +28,25 @@ pub(super) struct Reader<'s> {
 pub(super) struct File {
     pub(super) text: Text,
     path: PathBuf,
+    /// Where it is cut into pieces that are read one after the other.
+    cuts: Vec<usize>,
 }
 
 impl File {
-    pub(super) fn new(path: &Path, text: String) -> Self {
+    /// Cut into pieces of so many heartbeats.
+    pub(super) fn new(path: &Path, text: String, piece: usize) -> Self {
         let name: Arc<str> = path.display().to_string().into();
         // Some editors put a byte order mark before everything; TOML knows none.
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        Self { text: Text::new(name, text), path: path.to_owned() }
+        let cuts = pieces::cuts(&text, piece);
+        Self { text: Text::new(name, text), path: path.to_owned(), cuts }
+    }
+
+    /// Its pieces, each with the byte at which it begins; one at the least.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = (usize, &str)> {
+        let ends = self.cuts.iter().copied().chain([self.text.as_str().len()]);
+        let begins = std::iter::once(0).chain(self.cuts.iter().copied());
+        begins.zip(ends).map(|(begin, end)| (begin, &self.text.as_str()[begin..end]))
     }
 
     /// What its relative paths are relative to.
@@ -52,6 +64,8 @@ pub(super) struct Section<'t> {
     pub(super) title: String,
     /// Where it begins.
     pub(super) at: usize,
+    /// Where the piece of the file begins that it was read from.
+    pub(super) base: usize,
 }
 
 /// A value of a table or list.
@@ -65,6 +79,8 @@ pub(super) struct Item<'t> {
     pub(super) at: usize,
     /// Where its key begins.
     pub(super) key_at: usize,
+    /// Where the piece of the file begins that it was read from.
+    base: usize,
 }
 
 impl<'t> Section<'t> {
@@ -77,7 +93,7 @@ impl<'t> Section<'t> {
             }
             let slip = slips.iter().find(|(slip, _)| *slip == name).map(|(_, key)| format!("{key:?}"));
             let meant = slip.or_else(|| closest(name, keys.iter().copied()));
-            let place = self.file.text.place(key.span().start);
+            let place = self.file.text.place(self.base + key.span().start);
             let what = match &meant {
                 Some(_) => format!("unknown key {name:?} in {}", self.title),
                 None => format!("unknown key {name:?} in {}; it knows {}", self.title, keys.join(", ")),
@@ -106,8 +122,9 @@ impl<'t> Section<'t> {
             file: self.file,
             value: value.get_ref(),
             name: key.get_ref().as_ref(),
-            at: value.span().start,
-            key_at: key.span().start,
+            at: self.base + value.span().start,
+            key_at: self.base + key.span().start,
+            base: self.base,
         }
     }
 
@@ -251,7 +268,13 @@ impl<'t> Item<'t> {
 
     pub(super) fn table(&self, reader: &mut Reader<'_>, title: impl Into<String>) -> Option<Section<'t>> {
         if let DeValue::Table(table) = self.value {
-            return Some(Section { file: self.file, table, title: title.into(), at: self.at });
+            return Some(Section {
+                file: self.file,
+                table,
+                title: title.into(),
+                at: self.at,
+                base: self.base,
+            });
         }
         self.not_a(reader, "a table", None);
         None
@@ -269,7 +292,11 @@ impl<'t> Item<'t> {
     /// What stands in a list, or the one thing that stands there without a list.
     pub(super) fn each(&self) -> Vec<Item<'t>> {
         let DeValue::Array(items) = self.value else { return vec![*self] };
-        items.iter().map(|value| Item { value: value.get_ref(), at: value.span().start, ..*self }).collect()
+        let at = |start: usize| self.base + start;
+        items
+            .iter()
+            .map(|value| Item { value: value.get_ref(), at: at(value.span().start), ..*self })
+            .collect()
     }
 
     /// A list of texts, none empty.

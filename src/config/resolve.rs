@@ -13,7 +13,7 @@ use crate::config::problem::{Place, Problem, Problems, closest};
 use crate::config::raw::{File, Item, Reader, Section};
 use crate::config::schedule::Schedules;
 use crate::config::server::{server, state, warn_of_empty_pages};
-use crate::config::{Config, Declared, Sources, syntax, uuids};
+use crate::config::{Config, Declared, Sources, pieces, syntax, uuids};
 use crate::model::channel::ChannelName;
 use crate::model::heartbeat::{Defaults, HEARTBEATS_MAX, namespace};
 use crate::model::id::{Slug, SlugError};
@@ -23,20 +23,49 @@ pub(super) const ROOT: [&str; 6] = ["include", "server", "state", "defaults", "c
 const INCLUDED: [&str; 2] = ["channels", "heartbeats"];
 
 pub(super) fn config(path: &Path, sources: &dyn Sources, zones: &Zones) -> Result<Config, Vec<Problem>> {
+    in_pieces(path, sources, zones, pieces::PIECE)
+}
+
+/// Reads long files in pieces of so many heartbeats. What is wrong is told of the whole.
+pub(super) fn in_pieces(
+    path: &Path,
+    sources: &dyn Sources,
+    zones: &Zones,
+    piece: usize,
+) -> Result<Config, Vec<Problem>> {
+    read(path, sources, zones, piece).or_else(|wrong| match wrong {
+        Wrong::Problems(problems) => Err(problems),
+        Wrong::InPieces => match read(path, sources, zones, usize::MAX) {
+            Ok(config) => Ok(config),
+            Err(Wrong::Problems(problems)) => Err(problems),
+            Err(Wrong::InPieces) => unreachable!("no file has so many heartbeats"),
+        },
+    })
+}
+
+/// Why there is no config.
+enum Wrong {
+    Problems(Vec<Problem>),
+    /// Something is wrong in a file that was read in pieces.
+    InPieces,
+}
+
+fn read(path: &Path, sources: &dyn Sources, zones: &Zones, piece: usize) -> Result<Config, Wrong> {
     let mut reader = Reader { sources, zones, problems: Problems::default(), warnings: Problems::default() };
     let main = match sources.read(path) {
-        Ok(text) => File::new(path, text),
+        Ok(text) => File::new(path, text, piece),
         Err(error) => {
-            let place = File::new(path, String::new()).text.place(0);
-            return Err(vec![place.problem(
+            let place = File::new(path, String::new(), piece).text.place(0);
+            return Err(Wrong::Problems(vec![place.problem(
                 format!("the config cannot be read: {error}; name another with --config or $OVERDUE_CONFIG"),
                 None,
-            )]);
+            )]));
         }
     };
     let (main_table, main_broken) = parse(&mut reader, &main);
-    let main_root = Section { file: &main, table: &main_table, title: "the config".to_owned(), at: 0 };
-    let includes = if main_broken { Vec::new() } else { includes(&mut reader, path, &main_root) };
+    let main_root =
+        Section { file: &main, table: &main_table, title: "the config".to_owned(), at: 0, base: 0 };
+    let includes = if main_broken { Vec::new() } else { includes(&mut reader, path, &main_root, piece) };
     let parsed: Vec<_> = includes.iter().map(|file| parse(&mut reader, file)).collect();
     let partial = main_broken || parsed.iter().any(|(_, broken)| *broken) || !reader.problems.is_empty();
 
@@ -47,23 +76,30 @@ pub(super) fn config(path: &Path, sources: &dyn Sources, zones: &Zones) -> Resul
         roots.push(main_root);
     }
     for (file, (table, broken)) in includes.iter().zip(&parsed) {
-        let root = Section { file, table, title: "an included file".to_owned(), at: 0 };
+        let root = Section { file, table, title: "an included file".to_owned(), at: 0, base: 0 };
         if !broken {
             known_in_include(&mut reader, &root);
             roots.push(root);
         }
     }
-    let files: Vec<Arc<str>> =
-        std::iter::once(&main).chain(&includes).map(|file| file.text.place(0).file).collect();
-    let config = Assembly { reader: &mut reader, main: &main, roots: &roots, partial }.config();
+    let all = || std::iter::once(&main).chain(&includes);
+    let files: Vec<Arc<str>> = all().map(|file| file.text.place(0).file).collect();
+    let cut = all().any(|file| file.pieces().count() > 1);
+    let mut assembly = Assembly { reader: &mut reader, main: &main, roots: &roots, partial, torn: false };
+    let config = assembly.config();
+    if cut && (assembly.torn || !reader.problems.is_empty()) {
+        return Err(Wrong::InPieces);
+    }
     if reader.problems.is_empty() {
         return Ok(Config { warnings: reader.warnings.into_sorted(&files), ..config });
     }
-    Err(reader.problems.into_sorted(&files))
+    Err(Wrong::Problems(reader.problems.into_sorted(&files)))
 }
 
+/// The first piece of a file.
 fn parse<'t>(reader: &mut Reader<'_>, file: &'t File) -> (DeTable<'t>, bool) {
-    let (table, errors) = DeTable::parse_recoverable(file.text.as_str());
+    let text = file.pieces().next().map_or("", |(_, text)| text);
+    let (table, errors) = DeTable::parse_recoverable(text);
     for problem in syntax::problems(&file.text, &errors) {
         reader.problems.add(problem);
     }
@@ -71,7 +107,7 @@ fn parse<'t>(reader: &mut Reader<'_>, file: &'t File) -> (DeTable<'t>, bool) {
 }
 
 /// The included files, each once, in the order of the patterns and of their names.
-fn includes(reader: &mut Reader<'_>, main: &Path, root: &Section<'_>) -> Vec<File> {
+fn includes(reader: &mut Reader<'_>, main: &Path, root: &Section<'_>, piece: usize) -> Vec<File> {
     // "./a" and "a" are one file.
     let plain =
         |path: &Path| -> PathBuf { path.components().filter(|part| *part != Component::CurDir).collect() };
@@ -102,7 +138,7 @@ fn includes(reader: &mut Reader<'_>, main: &Path, root: &Section<'_>) -> Vec<Fil
                 continue;
             }
             match reader.sources.read(&path) {
-                Ok(text) => read.push(File::new(&path, text)),
+                Ok(text) => read.push(File::new(&path, text, piece)),
                 Err(error) => {
                     item.problem(reader, format!("the file {} cannot be read: {error}", path.display()));
                 }
@@ -134,10 +170,12 @@ struct Assembly<'a, 's, 't> {
     main: &'t File,
     roots: &'a [Section<'t>],
     partial: bool,
+    /// The pieces of a file do not say what it says as a whole.
+    torn: bool,
 }
 
 impl<'t> Assembly<'_, '_, 't> {
-    fn config(mut self) -> Config {
+    fn config(&mut self) -> Config {
         let main = self.roots.first().filter(|root| std::ptr::eq(root.file, self.main)).cloned();
         let section = |reader: &mut _, key: &str| {
             let item = main.as_ref().and_then(|root| root.get(key))?;
@@ -155,7 +193,10 @@ impl<'t> Assembly<'_, '_, 't> {
             None => Defaults::default(),
         };
         let mut heartbeats = self.heartbeats(&mut known, &defaults);
+        self.further_heartbeats(&mut known, &defaults, &mut heartbeats);
         heartbeats.sort_by(|a, b| a.slug.cmp(&b.slug));
+        self.torn |= heartbeats.len() > HEARTBEATS_MAX;
+        self.torn |= heartbeats.windows(2).any(|two| two[0].slug == two[1].slug);
         if let Some(section) = &of_server {
             warn_of_empty_pages(self.reader, section, &defaults, &heartbeats);
         }
@@ -215,16 +256,44 @@ impl<'t> Assembly<'_, '_, 't> {
         }
         let mut heartbeats = Vec::with_capacity(items.len());
         for item in items {
-            let slug = self.named(&item, "slug");
-            let Some(section) = item.table(self.reader, format!("[heartbeats.{}]", item.name)) else {
-                continue;
-            };
-            let draft = draft(self.reader, known, &section, defaults);
-            if let (Some(slug), Some(draft)) = (slug, draft) {
-                heartbeats.push(Declared { slug, draft, place: item.key_place() });
-            }
+            heartbeats.extend(self.heartbeat(known, defaults, &item));
         }
         heartbeats
+    }
+
+    /// Those of the further pieces of each file. Beside heartbeats these hold nothing, and no heartbeat twice.
+    fn further_heartbeats(
+        &mut self,
+        known: &mut Known<'_>,
+        defaults: &Defaults,
+        heartbeats: &mut Vec<Declared>,
+    ) {
+        for root in self.roots {
+            for (base, text) in root.file.pieces().skip(1) {
+                let Ok(table) = DeTable::parse(text) else {
+                    self.torn = true;
+                    return;
+                };
+                let piece = Section { table: table.get_ref(), base, ..root.clone() };
+                for item in piece.items() {
+                    let all = Some(&item).filter(|item| item.name == "heartbeats");
+                    let Some(all) = all.and_then(|item| item.table(self.reader, "heartbeats")) else {
+                        self.torn = true;
+                        return;
+                    };
+                    for item in all.items() {
+                        heartbeats.extend(self.heartbeat(known, defaults, &item));
+                    }
+                }
+            }
+        }
+    }
+
+    fn heartbeat(&mut self, known: &mut Known<'_>, defaults: &Defaults, item: &Item<'_>) -> Option<Declared> {
+        let slug = self.named(item, "slug");
+        let section = item.table(self.reader, format!("[heartbeats.{}]", item.name))?;
+        let draft = draft(self.reader, known, &section, defaults);
+        Some(Declared { slug: slug?, draft: draft?, place: item.key_place() })
     }
 
     /// The key as a slug; channels have names of the same shape.

@@ -268,7 +268,7 @@ fn read_file(
     item: &Item<'_>,
 ) -> Option<Expressions> {
     let file = match reader.sources.read_short(path) {
-        Ok(text) => File::new(path, text),
+        Ok(text) => File::new(path, text, usize::MAX),
         Err(error) => {
             item.problem(reader, format!("the file {} cannot be read: {error}", path.display()));
             return None;

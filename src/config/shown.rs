@@ -120,8 +120,8 @@ fn defaults(text: &mut String, defaults: &Defaults) {
     put_list("exclude", defaults.exclude.as_ref().map(|exclude| exclude.iter().collect()));
     let channels = defaults.channels.as_ref();
     put_list("channels", channels.map(|channels| channels.iter().map(ChannelName::as_str).collect()));
-    let methods = defaults.methods.as_ref();
-    put_list("methods", methods.map(|methods| methods.iter().copied().map(Method::word).collect()));
+    let methods = defaults.methods;
+    put_list("methods", methods.map(|methods| methods.iter().map(Method::word).collect()));
     for (name, value) in [("host", &defaults.host), ("timezone", &defaults.timezone)] {
         if let Some(value) = value {
             put(text, name, &quoted(value));

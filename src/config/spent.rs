@@ -2,6 +2,7 @@
 //! to find them at an instant that it is told; never knows a clock.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use crate::model::schedule::{Timing, Zones};
 use crate::model::time::Timestamp;
 
 /// By timing and zone, then by what is excluded.
-type Known = BTreeMap<(Timing, String), Vec<(Expressions, bool)>>;
+type Known = BTreeMap<(Timing, Arc<str>), Vec<(Expressions, bool)>>;
 
 /// A warning for each heartbeat whose last time is before `now`.
 pub(super) fn warnings(config: &Config, zones: &Zones, now: Timestamp) -> Vec<Warning> {

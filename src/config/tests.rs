@@ -52,5 +52,6 @@ pub(crate) fn config(text: &str) -> Config {
     memory.read_config().expect("the text is a config")
 }
 
+mod pieces;
 mod reading;
 mod schedules;

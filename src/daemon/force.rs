@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::config::Config;
-use crate::config::change::Outline;
+use crate::config::change::Fixed;
 use crate::config::problem::Problem;
 use crate::config::secret::Secret;
 use crate::daemon::recovery::OwnKeys;
@@ -27,7 +28,7 @@ pub(super) struct InForce {
     server_key: [u8; 32],
     timezones: TimeZones,
     /// The config that the daemon started with.
-    started_with: Outline,
+    started_with: Fixed,
     /// Where it was read.
     path: Arc<str>,
 }
@@ -44,32 +45,24 @@ impl InForce {
             own_ping_key,
             server_key,
             timezones,
-            started_with: Outline::of(config),
+            started_with: Fixed::of(config),
             path,
         }
     }
 
     /// The namespace of the state folder's own ping key, when that is the one in use.
-    pub(super) fn own_namespace(&self, config: &Config) -> Option<uuid::Uuid> {
+    pub(super) fn own_namespace(&self, config: &Config) -> Option<Uuid> {
         config.server.ping_key.is_none().then(|| namespace(&self.own_ping_key))
     }
 
     /// What of a config waits for a restart, since the daemon started with something else.
     pub(super) fn needs_restart(&self, config: &Config) -> Vec<&'static str> {
-        self.started_with.change(&Outline::of(config)).needs_restart
+        self.started_with.needs_restart(&Fixed::of(config))
     }
 
-    /// What the machine takes of a config.
-    ///
-    /// # Errors
-    /// When two heartbeats have one UUID.
-    pub(super) fn reload_event(&self, config: &Config) -> Result<Reload, Vec<Problem>> {
-        let namespace = namespace(ping_key(config, &self.own_ping_key));
-        Ok(Reload {
-            settings: config.settings(namespace),
-            channels: config.model_channels(),
-            heartbeats: config.declarations(namespace)?,
-        })
+    /// The namespace of the ping key in use.
+    pub(super) fn namespace(&self, config: &Config) -> Uuid {
+        namespace(ping_key(config, &self.own_ping_key))
     }
 
     /// Hands the rest of a config to those who watch for it.
@@ -85,6 +78,18 @@ impl InForce {
             other
         });
     }
+}
+
+/// What the machine takes of a config. It is worked out apart from the loop: of many heartbeats it takes long.
+///
+/// # Errors
+/// When two heartbeats have one UUID.
+pub(super) fn reload_event(config: &Config, namespace: Uuid) -> Result<Reload, Vec<Problem>> {
+    Ok(Reload {
+        settings: config.settings(namespace),
+        channels: config.model_channels(),
+        heartbeats: config.declarations(namespace)?,
+    })
 }
 
 fn ping_key<'a>(config: &'a Config, own: &'a str) -> &'a str {

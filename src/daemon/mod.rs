@@ -145,7 +145,7 @@ async fn live(path: &Path, welcome: impl FnOnce(&Welcome)) -> Result<(), Failure
     let kept = recovery::recover_from(folder, config.state.durability)?;
     let held = starts::hold_back(&mut config, &kept.state, &reading.transcript);
     let in_force = InForce::new(&config, path, recovery::own_keys(&kept.folder)?, timezones);
-    let reload = in_force.reload_event(&config).map_err(Failure::Config)?;
+    let reload = force::reload_event(&config, in_force.namespace(&config)).map_err(Failure::Config)?;
     let own_namespace = in_force.own_namespace(&config);
     let first = First { config: &config, transcript: reading.transcript, held: held.clone() };
     let (watch, reloads) = Watch::new(path, zones.clone(), own_namespace, first, SystemClock.now())

@@ -1,11 +1,14 @@
 //! Puts a changed config into force, or says why it is not.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, watch as channel};
+use tokio::task::spawn_blocking;
 
 use crate::config::Config;
 use crate::config::change::Change;
 use crate::config::problem::Problem;
-use crate::daemon::force::InForce;
+use crate::daemon::force::{InForce, reload_event};
 use crate::daemon::{problems as count, systemd, warn};
 use crate::engine::handle::Handle;
 use crate::http::ConfigHealth;
@@ -22,7 +25,7 @@ pub(super) async fn follow(
         match loaded {
             Loaded::Asked => systemd::reloading(),
             Loaded::Accepted { config, change } => {
-                accept(&config, &change, &engine, &in_force, &health).await;
+                accept((*config).into(), &change, &engine, &in_force, &health).await;
                 let total = engine.ask(|view| view.living()).await.unwrap_or_default();
                 systemd::ready(total);
             }
@@ -51,7 +54,7 @@ pub(super) async fn follow(
 }
 
 async fn accept(
-    config: &Config,
+    config: Arc<Config>,
     change: &Change,
     engine: &Handle,
     in_force: &InForce,
@@ -64,7 +67,10 @@ async fn accept(
     if change.ping_key {
         tracing::warn!("server.ping_key changed: every ping URL that is derived from it is another now");
     }
-    let reload = match in_force.reload_event(config) {
+    let namespace = in_force.namespace(&config);
+    let read = config.clone();
+    let Ok(event) = spawn_blocking(move || reload_event(&read, namespace)).await else { return };
+    let reload = match event {
         Ok(reload) => reload,
         Err(problems) => {
             tracing::error!(
@@ -74,7 +80,8 @@ async fn accept(
             return refuse(&problems, health);
         }
     };
-    in_force.put(config);
+    in_force.put(&config);
+    let heartbeats = reload.heartbeats.clone();
     if let Err(error) = engine.reload(reload, config.state.snapshot_interval).await {
         tracing::error!(%error, "the new config could not be put into force");
         return;
@@ -85,8 +92,10 @@ async fn accept(
         problems: Vec::new(),
         warnings,
         warnings_total: config.warnings.len(),
-        needs_restart: in_force.needs_restart(config),
+        needs_restart: in_force.needs_restart(&config),
     });
+    // Every heartbeat is given back twice, which would hold the loop as well.
+    drop(spawn_blocking(move || drop((config, heartbeats))));
 }
 
 /// The log has the problems in full; `/readyz` shows them too.

@@ -131,7 +131,7 @@ impl State {
             }
         }
         if uuid_before != heartbeat.uuid {
-            self.by_uuid.remove(&uuid_before, place);
+            self.forget_uuid(uuid_before, place);
         }
         self.index_uuid(heartbeat.uuid, place);
     }
@@ -140,8 +140,7 @@ impl State {
         let mut moving = Vec::with_capacity(moves.len());
         for Move { from, to } in moves {
             if let Some(place) = self.find(from.as_str()) {
-                self.by_slug.remove(from, place);
-                self.slugs.remove(from);
+                self.forget_slug(from, place);
                 moving.push((place, to));
             }
         }
@@ -153,8 +152,7 @@ impl State {
                 heartbeat.slug = (*to).clone();
                 beat.heartbeat = Arc::new(heartbeat);
                 beat.updated_at = at;
-                self.slugs.insert((*to).clone(), *place);
-                self.by_slug.insert((*to).clone(), *place);
+                self.index_slug((*to).clone(), *place);
             }
         }
         let new: BTreeMap<&Slug, &Slug> = moves.iter().map(|Move { from, to }| (from, to)).collect();
@@ -191,9 +189,8 @@ impl State {
             self.bodies.forget(count, bytes);
             self.bodies.queue.retain(|(other, _)| *other != place);
         }
-        self.by_uuid.remove(&uuid, place);
-        self.by_slug.remove(slug, place);
-        self.slugs.remove(slug);
+        self.forget_uuid(uuid, place);
+        self.forget_slug(slug, place);
         self.beats.remove(place);
         self.living -= usize::from(!removed);
     }

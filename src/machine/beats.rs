@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::machine::beat::Beat;
 
 /// Heartbeats in a page. Copying a page costs as many pointer copies.
@@ -51,6 +53,16 @@ impl Beats {
     /// The heartbeat at a place.
     pub fn at(&self, place: u32) -> Option<&Beat> {
         self.pages.get(place as usize / PAGE)?.get(place as usize % PAGE)?.as_deref()
+    }
+
+    /// The slug of the heartbeat at a place.
+    pub(crate) fn slug(&self, place: u32) -> Option<&str> {
+        self.at(place).map(|beat| beat.heartbeat.slug.as_str())
+    }
+
+    /// The UUID of the heartbeat at a place.
+    pub(crate) fn uuid(&self, place: u32) -> Option<Uuid> {
+        self.at(place).map(|beat| beat.heartbeat.uuid)
     }
 
     /// The heartbeat at a place, to be changed.

@@ -21,7 +21,7 @@ pub(super) struct Calendars {
 
 #[derive(Debug, Clone)]
 struct Calendar {
-    timezone: String,
+    timezone: Arc<str>,
     exclude: Expressions,
     occurrences: Arc<Occurrences>,
     seen: u64,

@@ -173,7 +173,7 @@ impl Machine {
         self.tell_gone_channels(place, out);
         let Some(beat) = self.beat(place) else { return Vec::new() };
         let mut names = Vec::with_capacity(beat.heartbeat.channels.len().max(1));
-        for name in &beat.heartbeat.channels {
+        for name in beat.heartbeat.channels.iter() {
             let name = if self.has_channel(name) { name.clone() } else { ChannelName::new(ChannelName::LOG) };
             if !names.contains(&name) {
                 names.push(name);

@@ -117,7 +117,7 @@ pub(super) fn render(
                 status,
                 previous_status: about.status_before,
                 schedule: heartbeat.timing.to_string(),
-                timezone: calendar.then_some(heartbeat.timezone.as_str()),
+                timezone: calendar.then_some(&*heartbeat.timezone),
                 interval_seconds: heartbeat.timing.interval().map(Span::as_secs),
                 grace_seconds: heartbeat.grace.as_secs(),
                 max_runtime_seconds: heartbeat.max_runtime.as_secs(),

@@ -26,7 +26,7 @@ impl Machine {
         let (status_before, since) = (beat.status(ping.at), beat.unheard_since());
 
         let does_something = ping.kind != PingKind::Log;
-        let allowed = heartbeat.methods.contains(&ping.method);
+        let allowed = heartbeat.methods.contains(ping.method);
         if allowed && does_something && heartbeat.resume_on_ping && beat.standing == Standing::Paused {
             self.resume(place, ping.at, out);
         }

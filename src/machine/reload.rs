@@ -98,7 +98,7 @@ impl Machine {
             .iter()
             .filter(|heartbeat| heartbeat.uuid_explicit)
             .filter_map(|heartbeat| {
-                let beat = self.beat(self.state.by_uuid.find(&heartbeat.uuid)?)?;
+                let beat = self.beat(self.state.find_uuid(heartbeat.uuid)?)?;
                 let from = beat.heartbeat.slug.clone();
                 // One that the API made under this slug is adopted, and must not be forgotten for another.
                 let adopts = self.state.find_living(&Target::Slug(heartbeat.slug.clone()));
@@ -181,7 +181,7 @@ impl Machine {
 
     /// The heartbeat of another slug that has this one's UUID, or had it when it left.
     pub(super) fn other_holder(&self, heartbeat: &Declaration) -> Option<&Beat> {
-        let holder = self.beat(self.state.by_uuid.find(&heartbeat.uuid)?)?;
+        let holder = self.beat(self.state.find_uuid(heartbeat.uuid)?)?;
         (holder.heartbeat.slug != heartbeat.slug).then_some(holder)
     }
 

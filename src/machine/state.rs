@@ -13,6 +13,7 @@ use crate::machine::incidents::Incidents;
 use crate::machine::index::Index;
 use crate::model::channel::Channel;
 use crate::model::delivery::Delivery;
+use crate::model::heartbeat::Declaration;
 use crate::model::id::{DeliveryId, Slug};
 use crate::model::ping::Target;
 use crate::model::settings::Settings;
@@ -71,8 +72,8 @@ pub struct State {
     pub beats: Beats,
     /// The living ones by slug, in order; the removed ones too.
     pub(crate) slugs: BTreeMap<Slug, u32>,
-    pub(crate) by_slug: Index<Slug>,
-    pub(crate) by_uuid: Index<Uuid>,
+    by_slug: Index,
+    by_uuid: Index,
     pub(crate) bodies: Bodies,
     pub(crate) living: usize,
     pub(crate) incidents: Incidents,
@@ -104,7 +105,12 @@ impl State {
         let deliveries = core.outbox.values().map(|delivery| (delivery.id, delivery.number)).collect();
         let mut state = Self { core, deliveries, ..Self::default() };
         let mut bodies = Vec::new();
-        for beat in beats {
+        let mut before: Option<Arc<Declaration>> = None;
+        for mut beat in beats {
+            if let (Some(before), Some(own)) = (&before, Arc::get_mut(&mut beat.heartbeat)) {
+                own.share_with(before);
+            }
+            before = Some(beat.heartbeat.clone());
             let place = state.place(beat);
             let pings = state.beats.at(place).and_then(|beat| beat.history.as_ref()).map(|h| &h.pings);
             for ping in pings.into_iter().flatten() {
@@ -127,14 +133,19 @@ impl State {
 
     /// Where the heartbeat of this slug lives, removed or not.
     pub fn find(&self, slug: &str) -> Option<u32> {
-        self.by_slug.find(slug)
+        self.by_slug.find(&slug, |place| self.beats.slug(place))
+    }
+
+    /// Where the heartbeat of this UUID lives, removed or not.
+    pub(crate) fn find_uuid(&self, uuid: Uuid) -> Option<u32> {
+        self.by_uuid.find(&uuid, |place| self.beats.uuid(place))
     }
 
     /// Where the living heartbeat that a ping is for lives.
     pub fn find_living(&self, target: &Target) -> Option<u32> {
         let place = match target {
-            Target::Uuid(uuid) => self.by_uuid.find(uuid),
-            Target::Slug(slug) => self.by_slug.find(slug),
+            Target::Uuid(uuid) => self.find_uuid(*uuid),
+            Target::Slug(slug) => self.find(slug.as_str()),
         }?;
         self.beats.at(place).filter(|beat| beat.removed_at.is_none()).map(|_| place)
     }
@@ -208,18 +219,34 @@ impl State {
         if let Some(beat) = self.beats.at(place) {
             self.incidents.add(place, beat);
         }
-        self.slugs.insert(slug.clone(), place);
-        self.by_slug.insert(slug, place);
+        self.index_slug(slug, place);
         self.index_uuid(uuid, place);
         place
     }
 
-    /// Enters a UUID into the look-up. Of a living heartbeat and one that has left with it, the living one is found.
+    /// Enters the slug that a heartbeat has into the look-ups.
+    pub(crate) fn index_slug(&mut self, slug: Slug, place: u32) {
+        self.slugs.insert(slug, place);
+        self.by_slug.insert(place, |place| self.beats.slug(place));
+    }
+
+    /// Forgets a slug, while its heartbeat still has it.
+    pub(crate) fn forget_slug(&mut self, slug: &Slug, place: u32) {
+        self.slugs.remove(slug);
+        self.by_slug.remove(&slug.as_str(), place);
+    }
+
+    /// Forgets a UUID, if it is this heartbeat that is found by it.
+    pub(crate) fn forget_uuid(&mut self, uuid: Uuid, place: u32) {
+        self.by_uuid.remove(&uuid, place);
+    }
+
+    /// Enters the UUID that a heartbeat has into the look-up. Of a living heartbeat and one that has left with it, the living one is found.
     pub(crate) fn index_uuid(&mut self, uuid: Uuid, place: u32) {
-        let other = self.by_uuid.find(&uuid).filter(|other| *other != place);
+        let other = self.find_uuid(uuid).filter(|other| *other != place);
         let other = other.and_then(|other| self.beats.at(other));
         if !other.is_some_and(|other| other.removed_at.is_none() && other.heartbeat.uuid == uuid) {
-            self.by_uuid.insert(uuid, place);
+            self.by_uuid.insert(place, |place| self.beats.uuid(place));
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The watched job as it is declared: by the config, or by the API.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,7 @@ use uuid::Uuid;
 
 use crate::model::channel::ChannelName;
 use crate::model::id::Slug;
-use crate::model::ping::Method;
+use crate::model::ping::{Method, Methods};
 use crate::model::schedule::Timing;
 use crate::model::schedule::expressions::Expressions;
 use crate::model::time::Span;
@@ -78,8 +77,8 @@ pub struct Declaration {
     /// under a new slug is a rename.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub uuid_explicit: bool,
-    /// What people call it.
-    pub name: String,
+    /// What people call it. Shared with the slug when it is that.
+    pub name: Arc<str>,
     /// What people should know of it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
@@ -92,7 +91,7 @@ pub struct Declaration {
     /// When it is expected.
     pub timing: Timing,
     /// The IANA time zone of a calendar timing.
-    pub timezone: String,
+    pub timezone: Arc<str>,
     /// Dates and calendar expressions at which nothing is expected.
     #[serde(default, skip_serializing_if = "Expressions::is_empty")]
     pub exclude: Expressions,
@@ -105,8 +104,8 @@ pub struct Declaration {
     /// How long a run may take.
     pub max_runtime: Span,
     /// Where its alerts go; empty means the log.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub channels: Vec<ChannelName>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub channels: Arc<[ChannelName]>,
     /// Declared as paused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
@@ -117,13 +116,26 @@ pub struct Declaration {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resume_on_ping: bool,
     /// Pings by other methods are ignored.
-    pub methods: BTreeSet<Method>,
+    pub methods: Methods,
     /// How often an open incident is told again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remind_every: Option<Span>,
 }
 
 impl Declaration {
+    /// Takes from another what both say, so that it is in memory once: most of a million heartbeats name the same channels.
+    pub fn share_with(&mut self, other: &Self) {
+        if *self.name == *self.slug.as_str() {
+            self.name = self.slug.shared();
+        }
+        if self.timezone == other.timezone {
+            self.timezone = other.timezone.clone();
+        }
+        if self.channels == other.channels {
+            self.channels = other.channels.clone();
+        }
+    }
+
     /// Whether the same occurrences are expected of it as of another, and a finish counts for the same of them.
     pub fn is_expected_as(&self, other: &Self) -> bool {
         let by_calendar = self.timing.interval().is_none();
@@ -185,7 +197,7 @@ pub struct Partial {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume_on_ping: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub methods: Option<BTreeSet<Method>>,
+    pub methods: Option<Methods>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remind_every: Option<Span>,
 }
@@ -204,19 +216,19 @@ impl Draft {
         let heartbeat = declaration.clone();
         Self {
             timing: heartbeat.timing,
-            name: Some(heartbeat.name),
+            name: Some(heartbeat.name.to_string()),
             description: Some(heartbeat.description),
             uuid: heartbeat.uuid_explicit.then_some(heartbeat.uuid),
             rest: Partial {
                 tags: Some(heartbeat.tags),
                 host: heartbeat.host,
-                timezone: Some(heartbeat.timezone),
+                timezone: Some(heartbeat.timezone.to_string()),
                 exclude: Some(heartbeat.exclude),
                 exclude_file: Some(Expressions::default()),
                 early: heartbeat.early,
                 grace: Some(heartbeat.grace),
                 max_runtime: Some(heartbeat.max_runtime),
-                channels: Some(heartbeat.channels),
+                channels: Some(heartbeat.channels.to_vec()),
                 paused: Some(heartbeat.paused),
                 await_first_ping: Some(heartbeat.await_first_ping),
                 resume_on_ping: Some(heartbeat.resume_on_ping),
@@ -237,28 +249,23 @@ impl Draft {
         Declaration {
             uuid: self.uuid.unwrap_or_else(|| Uuid::new_v5(&namespace, slug.as_str().as_bytes())),
             uuid_explicit: self.uuid.is_some(),
-            name: self.name.clone().unwrap_or_else(|| slug.as_str().to_owned()),
+            name: self.name.as_deref().map_or_else(|| slug.shared(), Arc::from),
             description: self.description.clone().unwrap_or_default(),
             tags: own.tags.clone().or_else(|| common.tags.clone()).unwrap_or_default(),
             host: own.host.clone().or_else(|| common.host.clone()),
             timing: self.timing.clone(),
-            timezone: own
-                .timezone
-                .clone()
-                .or_else(|| common.timezone.clone())
-                .unwrap_or_else(|| "UTC".to_owned()),
+            timezone: own.timezone.as_deref().or(common.timezone.as_deref()).unwrap_or("UTC").into(),
             exclude: excluded(own, common),
             early: own.early.or(common.early),
             grace,
             max_runtime: own.max_runtime.or(common.max_runtime).unwrap_or(grace.max(hour)),
-            channels: own.channels.clone().or_else(|| common.channels.clone()).unwrap_or_default(),
+            channels: own.channels.as_deref().or(common.channels.as_deref()).unwrap_or_default().into(),
             paused: pick(&own.paused, &common.paused),
             await_first_ping: pick(&own.await_first_ping, &common.await_first_ping),
             resume_on_ping: pick(&own.resume_on_ping, &common.resume_on_ping),
             methods: own
                 .methods
-                .clone()
-                .or_else(|| common.methods.clone())
+                .or(common.methods)
                 .unwrap_or_else(|| [Method::Get, Method::Head, Method::Post].into()),
             remind_every: own.remind_every.or(common.remind_every),
             slug,

@@ -1,6 +1,7 @@
 //! Instants and distances, both in whole milliseconds. Never reads a clock.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::{Add, Sub};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -15,41 +16,43 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
+/// The first and the last instant, in milliseconds since the epoch.
+const FIRST: i64 = -377_705_023_201_000;
+const LAST: i64 = 253_402_207_200_000;
+
 /// An instant: milliseconds since 1970-01-01T00:00:00Z. Written as RFC 3339 UTC with milliseconds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Timestamp(i64);
+///
+/// It counts from 1 at the first one, so that no instant takes no room of its own: a heartbeat has nine that may be missing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
     /// The earliest instant that can be written (year -9999).
-    pub const MIN: Self = Self(-377_705_023_201_000);
+    pub const MIN: Self = Self(NonZeroU64::MIN);
     /// The latest instant that can be written (year 9999).
-    pub const MAX: Self = Self(253_402_207_200_000);
+    pub const MAX: Self = Self::from_millis(LAST);
 
     /// From milliseconds since the epoch; what lies outside the years ±9999 is clamped.
     pub const fn from_millis(millis: i64) -> Self {
-        if millis < Self::MIN.0 {
-            Self::MIN
-        } else if millis > Self::MAX.0 {
-            Self::MAX
-        } else {
-            Self(millis)
-        }
+        let last = LAST.abs_diff(FIRST);
+        let after_first = if millis < FIRST { 0 } else { millis.abs_diff(FIRST) };
+        let after_first = if after_first > last { last } else { after_first };
+        Self(NonZeroU64::MIN.saturating_add(after_first))
     }
 
     /// Milliseconds since the epoch.
     pub const fn as_millis(self) -> i64 {
-        self.0
+        FIRST + (self.0.get() - 1).cast_signed()
     }
 
     /// The distance from `earlier` to this instant, zero when `earlier` is later.
     pub const fn since(self, earlier: Self) -> Span {
-        let distance = self.0.saturating_sub(earlier.0);
-        if distance < 0 { Span::ZERO } else { Span(distance) }
+        Span::from_millis(self.as_millis() - earlier.as_millis())
     }
 
     /// The same instant for the calendar library.
     pub fn to_jiff(self) -> jiff::Timestamp {
-        jiff::Timestamp::from_millisecond(self.0).expect("every Timestamp lies within jiff's range")
+        jiff::Timestamp::from_millisecond(self.as_millis()).expect("every Timestamp lies within jiff's range")
     }
 
     /// From the calendar library; fractions of a millisecond are cut towards the past.
@@ -58,31 +61,38 @@ impl Timestamp {
     }
 }
 
+/// The epoch.
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::from_millis(0)
+    }
+}
+
 impl Add<Span> for Timestamp {
     type Output = Self;
     fn add(self, span: Span) -> Self {
-        Self::from_millis(self.0.saturating_add(span.0))
+        Self::from_millis(self.as_millis().saturating_add(span.as_millis()))
     }
 }
 
 impl Sub<Span> for Timestamp {
     type Output = Self;
     fn sub(self, span: Span) -> Self {
-        Self::from_millis(self.0.saturating_sub(span.0))
+        Self::from_millis(self.as_millis().saturating_sub(span.as_millis()))
     }
 }
 
 impl Add<Step> for Timestamp {
     type Output = Self;
     fn add(self, step: Step) -> Self {
-        Self::from_millis(self.0.saturating_add(step.0))
+        Self::from_millis(self.as_millis().saturating_add(step.0))
     }
 }
 
 impl Sub<Step> for Timestamp {
     type Output = Self;
     fn sub(self, step: Step) -> Self {
-        Self::from_millis(self.0.saturating_sub(step.0))
+        Self::from_millis(self.as_millis().saturating_sub(step.0))
     }
 }
 
@@ -125,16 +135,19 @@ impl<'de> Deserialize<'de> for Timestamp {
 }
 
 /// A distance in time that is never negative. Written as milliseconds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-pub struct Span(i64);
+///
+/// It holds one more than these, so that no distance takes no room of its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(NonZeroU64);
 
 impl Span {
     /// No time at all.
-    pub const ZERO: Self = Self(0);
+    pub const ZERO: Self = Self(NonZeroU64::MIN);
 
     /// From milliseconds; a negative number is zero.
     pub const fn from_millis(millis: i64) -> Self {
-        if millis < 0 { Self::ZERO } else { Self(millis) }
+        let millis = if millis < 0 { 0 } else { millis.unsigned_abs() };
+        Self(NonZeroU64::MIN.saturating_add(millis))
     }
 
     /// From seconds; a negative number is zero.
@@ -144,35 +157,53 @@ impl Span {
 
     /// Milliseconds.
     pub const fn as_millis(self) -> i64 {
-        self.0
+        (self.0.get() - 1).cast_signed()
     }
 
     /// Whole seconds, cut.
     pub const fn as_secs(self) -> i64 {
-        self.0 / SECOND
+        self.as_millis() / SECOND
     }
 
     /// The sum, saturating.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
+        Self::from_millis(self.as_millis().saturating_add(other.as_millis()))
     }
 
     /// The difference, zero when `other` is longer.
     #[must_use]
     pub const fn minus(self, other: Self) -> Self {
-        Self::from_millis(self.0.saturating_sub(other.0))
+        Self::from_millis(self.as_millis().saturating_sub(other.as_millis()))
     }
 
     /// `n` times this distance, saturating.
     #[must_use]
     pub const fn times(self, n: i64) -> Self {
-        Self::from_millis(self.0.saturating_mul(n))
+        Self::from_millis(self.as_millis().saturating_mul(n))
     }
 
     /// For the standard library and tokio.
     pub const fn to_std(self) -> std::time::Duration {
-        std::time::Duration::from_millis(self.0.unsigned_abs())
+        std::time::Duration::from_millis(self.0.get() - 1)
+    }
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.as_millis())
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        i64::deserialize(deserializer).map(Self::from_millis)
     }
 }
 
@@ -191,7 +222,7 @@ impl Step {
 
     /// The step that leads from one instant to the other.
     pub const fn between(from: Timestamp, to: Timestamp) -> Self {
-        Self(to.0.saturating_sub(from.0))
+        Self(to.as_millis() - from.as_millis())
     }
 
     /// Milliseconds.
@@ -238,7 +269,7 @@ pub struct Boot {
 /// A whole number of days up to two is written in hours, as people say "24h".
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = self.0;
+        let ms = self.as_millis();
         let parts: &[(i64, &str)] = match ms {
             0 => return f.write_str("0s"),
             _ if ms < SECOND => &[(1, "ms")],
@@ -263,7 +294,7 @@ impl fmt::Display for Span {
 
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}ms", self.0)
+        write!(f, "{}ms", self.as_millis())
     }
 }
 
@@ -291,6 +322,23 @@ mod tests {
                 end
             );
         }
+    }
+
+    #[test]
+    fn an_instant_or_distance_that_is_missing_takes_no_room_of_its_own() {
+        assert_eq!(size_of::<Option<Timestamp>>(), 8);
+        assert_eq!(size_of::<Option<Span>>(), 8);
+        for millis in [FIRST, FIRST + 1, -1, 0, 1, LAST] {
+            assert_eq!(Timestamp::from_millis(millis).as_millis(), millis);
+        }
+        assert_eq!((Timestamp::MIN.as_millis(), Timestamp::MAX.as_millis()), (FIRST, LAST));
+        assert_eq!(Timestamp::from_millis(i64::MIN), Timestamp::MIN);
+        assert_eq!(Timestamp::default(), Timestamp::from_millis(0));
+        for millis in [0, 1, i64::MAX] {
+            assert_eq!(Span::from_millis(millis).as_millis(), millis);
+        }
+        assert_eq!(Span::from_millis(-1), Span::ZERO);
+        assert_eq!(serde_json::from_str::<Span>("-1").unwrap(), Span::ZERO);
     }
 
     #[test]

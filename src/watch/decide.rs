@@ -11,8 +11,9 @@ use crate::config::problem::Problem;
 use crate::model::time::Timestamp;
 use crate::watch::reading::{Reading, Transcript};
 
-/// Editors write in several steps; this long nothing may happen before the files are read.
-pub(crate) const QUIET: Duration = Duration::from_millis(300);
+/// Editors write in several steps, milliseconds apart; this long nothing may happen before the files are read. What is read
+/// too early is at the worst a config with a problem, told and forgotten: the next step brings the next look.
+pub(crate) const QUIET: Duration = Duration::from_millis(100);
 /// A folder that never comes to rest must not keep a change from being seen.
 const QUIET_MAX: Duration = Duration::from_secs(3);
 /// What removes heartbeats must still be there after this long.
@@ -202,30 +203,37 @@ impl Decider {
                 return Some(Loaded::Rejected { problems });
             }
         };
-        let removes = self.outline.change(&Outline::of(&config)).removed > 0;
+        let outline = Outline::of(&config);
+        let change = self.outline.change(&outline);
         let held = self.refused.as_ref().is_some_and(|refused| refused.transcript == reading.transcript);
-        if removes && !(held && self.asked) {
+        if change.removed > 0 && !(held && self.asked) {
             self.waiting = Some(Box::new((config, reading.transcript)));
             self.look_at = Some(now + SECOND_LOOK);
             return None;
         }
-        Some(self.accept(config, reading.transcript, wall))
+        Some(self.accept(config, outline, change, reading.transcript, wall))
     }
 
     /// It still says the same after a second look.
     fn seen_twice(&mut self, config: Config, transcript: Transcript, wall: Timestamp) -> Loaded {
-        let change = self.outline.change(&Outline::of(&config));
+        let outline = Outline::of(&config);
+        let change = self.outline.change(&outline);
         let problem = match held_back(&transcript, change.removed, change.total) {
             Some(problem) if !self.asked => problem,
-            _ => return self.accept(config, transcript, wall),
+            _ => return self.accept(config, outline, change, transcript, wall),
         };
         self.refused = Some(Refused { transcript, problems: vec![problem.clone()] });
         Loaded::HeldBack { problem }
     }
 
-    fn accept(&mut self, config: Config, transcript: Transcript, wall: Timestamp) -> Loaded {
-        let outline = Outline::of(&config);
-        let change = self.outline.change(&outline);
+    fn accept(
+        &mut self,
+        config: Config,
+        outline: Outline,
+        change: Change,
+        transcript: Transcript,
+        wall: Timestamp,
+    ) -> Loaded {
         self.accepted = Some(transcript);
         self.outline = outline;
         self.loaded_at = wall;

@@ -1,7 +1,7 @@
 //! As much of a daemon's state as its API tells, put together again so that a reload can be tried on it. Knows what an
 //! answer means for a heartbeat; what the API does not tell is taken so that nothing seems changed by it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -19,7 +19,7 @@ use crate::model::channel::ChannelName;
 use crate::model::heartbeat::{Declaration, Source, Status, namespace};
 use crate::model::id::{RunId, Slug};
 use crate::model::incident::BlindWindow;
-use crate::model::ping::Method;
+use crate::model::ping::Methods;
 use crate::model::run::{OpenRun, Outcome};
 use crate::model::schedule::Timing;
 use crate::model::schedule::expressions::Expressions;
@@ -50,7 +50,7 @@ struct Told {
     paused: bool,
     await_first_ping: bool,
     resume_on_ping: bool,
-    methods: BTreeSet<Method>,
+    methods: Methods,
     remind_every_seconds: Option<i64>,
     last_ping_at: Option<Timestamp>,
     last_finish_at: Option<Timestamp>,
@@ -193,18 +193,18 @@ impl Told {
             (None, None, Some(expressions)) => Timing::OnCalendar(list(expressions)),
             (None, None, None) => return None,
         };
-        let timezone = self.timezone.clone().or_else(|| Some(new?.timezone.clone()));
+        let timezone = self.timezone.as_deref().or_else(|| Some(&*new?.timezone));
         let derived = || Uuid::new_v5(&Uuid::nil(), slug.as_str().as_bytes());
         let uuid = self.uuid.or_else(|| Some(new?.uuid)).unwrap_or_else(derived);
         Some(Declaration {
             uuid,
             uuid_explicit: new.is_some_and(|new| new.uuid_explicit && new.uuid == uuid),
-            name: self.name.clone(),
+            name: self.name.as_str().into(),
             description: self.description.clone(),
             tags: self.tags.clone(),
             host: self.host.clone(),
             timing,
-            timezone: timezone.unwrap_or_else(|| "UTC".to_owned()),
+            timezone: timezone.unwrap_or("UTC").into(),
             exclude: list(&self.exclude),
             early: self.early_seconds.map(Span::from_secs),
             grace: Span::from_secs(self.grace_seconds),
@@ -213,7 +213,7 @@ impl Told {
             paused: self.paused,
             await_first_ping: self.await_first_ping,
             resume_on_ping: self.resume_on_ping,
-            methods: self.methods.clone(),
+            methods: self.methods,
             remind_every: self.remind_every_seconds.map(Span::from_secs),
             slug,
         })

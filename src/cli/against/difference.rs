@@ -243,7 +243,7 @@ fn changes(old: &Arc<Declaration>, new: &Arc<Declaration>) -> Vec<Change> {
         ("early", |one| one.early.map(write_span)),
         ("grace", |one| Some(write_span(one.grace))),
         ("max_runtime", |one| Some(write_span(one.max_runtime))),
-        ("name", |one| Some(one.name.clone())),
+        ("name", |one| Some(one.name.to_string())),
         ("description", |one| Some(one.description.clone())),
         ("tags", |one| Some(list(one.tags.iter().map(String::as_str)))),
         ("host", |one| one.host.clone()),
@@ -267,7 +267,7 @@ fn changes(old: &Arc<Declaration>, new: &Arc<Declaration>) -> Vec<Change> {
 
 /// Where no calendar matters, neither does its zone.
 fn zone_of(one: &Declaration) -> Option<String> {
-    (one.timing.interval().is_none() || !one.exclude.is_empty()).then(|| one.timezone.clone())
+    (one.timing.interval().is_none() || !one.exclude.is_empty()).then(|| one.timezone.to_string())
 }
 
 fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {

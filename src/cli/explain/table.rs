@@ -24,7 +24,7 @@ pub(super) fn table(
 ) -> String {
     let zone = zones.find(&declaration.timezone).unwrap_or(TimeZone::UTC);
     let mut text = head(declaration, explained, from, &zone, paint);
-    let elsewhere = declaration.timezone != "UTC";
+    let elsewhere = *declaration.timezone != *"UTC";
     let mut rows = vec![row(["LATE FROM (DUE)", "IN UTC", "DOWN FROM"].map(str::to_owned), elsewhere)];
     for one in &explained.occurrences {
         let utc = written(one.due, &TimeZone::UTC);
@@ -59,7 +59,7 @@ fn head(
     paint: Paint,
 ) -> String {
     let slug = paint.with("1", &explained.slug);
-    let name = if declaration.name == explained.slug {
+    let name = if *declaration.name == *explained.slug {
         String::new()
     } else {
         format!("  ({})", plain(&declaration.name))

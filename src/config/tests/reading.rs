@@ -91,7 +91,7 @@ fn declarations_are_settled_in_the_order_of_their_slugs() {
     let namespace = namespace("some-key");
     let declarations = config.declarations(namespace).unwrap();
     let (a, b) = (&declarations[0], &declarations[1]);
-    assert_eq!((a.slug.as_str(), a.name.as_str(), a.max_runtime), ("a", "A", Span::from_secs(7_200)));
+    assert_eq!((a.slug.as_str(), &*a.name, a.max_runtime), ("a", "A", Span::from_secs(7_200)));
     assert_eq!((b.slug.as_str(), b.grace), ("b", Span::from_secs(300)));
     assert_eq!(b.uuid, Uuid::new_v5(&namespace, b"b"));
     assert_eq!(b.channels[0].as_str(), "log");

@@ -13,7 +13,7 @@ use crate::http::rejection::Failure;
 use crate::model::channel::ChannelName;
 use crate::model::heartbeat::{Draft, Partial};
 use crate::model::id::{Slug, parse_uuid};
-use crate::model::ping::Method;
+use crate::model::ping::{Method, Methods};
 use crate::model::schedule::expressions::Expressions;
 use crate::model::text;
 use crate::model::time::Span;
@@ -209,11 +209,10 @@ fn read_channels(
     Ok(Some(names.iter().map(|name| ChannelName::new(name)).collect()))
 }
 
-fn read_methods(fields: &Fields) -> Result<Option<BTreeSet<Method>>, Failure> {
+fn read_methods(fields: &Fields) -> Result<Option<Methods>, Failure> {
     let Some(words) = fields.words("methods", METHODS_MAX)? else { return Ok(None) };
     let known = BTreeMap::from(Method::WORDS);
-    let methods: Option<BTreeSet<Method>> =
-        words.iter().map(|word| known.get(word.as_str()).copied()).collect();
+    let methods: Option<Methods> = words.iter().map(|word| known.get(word.as_str()).copied()).collect();
     methods.filter(|methods| !methods.is_empty()).map(Some).ok_or_else(|| {
         Failure::field("methods", "This must be a list of \"GET\", \"HEAD\" and \"POST\", with one at least.")
     })

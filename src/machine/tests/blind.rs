@@ -162,7 +162,7 @@ fn a_start_that_never_gets_to_listen_is_no_time_heard() {
         desk.wake();
         desk.wait_until(DAY + round * HOUR + 120);
         desk.handle(Event::Alive);
-        desk.reload(&[Declaration { name: format!("{round}"), ..desk.heartbeats[0].clone() }]);
+        desk.reload(&[Declaration { name: format!("{round}").into(), ..desk.heartbeats[0].clone() }]);
     }
     desk.restart_at(2 * DAY);
     assert_eq!(desk.alerts("job"), []);

@@ -97,7 +97,7 @@ fn instants_go_along_with_the_clock_before_the_heartbeat_has() {
 
 #[test]
 fn deliveries_wait_by_channel_and_the_oldest_is_known() {
-    let channels = ["a", "b"].map(ChannelName::new).to_vec();
+    let channels = ["a", "b"].map(ChannelName::new).into();
     let mut desk =
         Desk::with_channels(&[Declaration { channels, ..every("job", DAY, HOUR) }], &["a", "b", "c"]);
     let told = |desk: &Desk| {

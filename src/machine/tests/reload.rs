@@ -198,7 +198,7 @@ fn another_cron_line_counts_from_the_change() {
     desk.wait_until(HOUR + 30 * MINUTE);
     desk.reload(&[cron("job", "0 1 * * *", MINUTE)]);
     assert_eq!(desk.view("job").next_due_at, Some(at(DAY + HOUR)), "1:00 is past: the next occurrence");
-    let zoned = Declaration { timezone: "Europe/Berlin".to_owned(), ..cron("job", "0 4 * * *", MINUTE) };
+    let zoned = Declaration { timezone: "Europe/Berlin".into(), ..cron("job", "0 4 * * *", MINUTE) };
     desk.reload(&[zoned]);
     assert_eq!(desk.view("job").next_due_at, Some(at(3 * HOUR)));
 }
@@ -267,7 +267,7 @@ fn an_edit_that_is_no_schedule_does_not_excuse_a_late_job() {
     let mut desk = Desk::new(&[every("job", 100, 50)]);
     desk.wait_until(120);
     let mut job = every("job", 100, 50);
-    (job.name, job.timezone) = ("Other".to_owned(), "Europe/Berlin".to_owned());
+    (job.name, job.timezone) = ("Other".into(), "Europe/Berlin".into());
     desk.reload(&[job]);
     assert_eq!(desk.status("job"), "late");
     desk.wait_until(150);

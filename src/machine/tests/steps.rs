@@ -96,7 +96,7 @@ fn a_run_keeps_its_distance_and_its_duration_is_what_it_took() {
 
 #[test]
 fn a_delivery_keeps_its_distance() {
-    let channels = vec![ChannelName::new("ops")];
+    let channels = [ChannelName::new("ops")].into();
     let mut desk = Desk::with_channels(&[Declaration { channels, ..every("job", HOUR, MINUTE) }], &["ops"]);
     desk.ping("job", Fail);
     let number = desk.sent[0].number;

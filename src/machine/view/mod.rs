@@ -93,7 +93,7 @@ impl<'a> View<'a> {
     pub fn slug_of(&self, name: &str) -> Option<Slug> {
         let state = &self.machine.state;
         let place = match parse_uuid(name) {
-            Some(uuid) => state.by_uuid.find(&uuid),
+            Some(uuid) => state.find_uuid(uuid),
             None => state.find(name),
         };
         self.machine.beat(place?).map(|beat| beat.heartbeat.slug.clone())

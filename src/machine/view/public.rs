@@ -81,6 +81,6 @@ impl View<'_> {
                 days[last - place] = told;
             }
         }
-        PublicView { name: beat.heartbeat.name.clone(), status, since, days }
+        PublicView { name: beat.heartbeat.name.to_string(), status, since, days }
     }
 }

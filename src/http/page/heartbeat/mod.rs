@@ -224,12 +224,20 @@ impl Detail {
         self.frame.next(*at)
     }
 
-    #[allow(clippy::ref_option, reason = "a template hands over a reference")]
+    #[allow(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "a template hands over a reference"
+    )]
     fn past_or_never(&self, at: &Option<Timestamp>) -> Or {
         Or(at.map(|at| self.frame.past(at)), "never")
     }
 
-    #[allow(clippy::ref_option, reason = "a template hands over a reference")]
+    #[allow(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "a template hands over a reference"
+    )]
     fn next_or(&self, at: &Option<Timestamp>, nothing: &'static str) -> Or {
         Or(at.map(|at| self.frame.next(at)), nothing)
     }
