@@ -1,6 +1,7 @@
 //! What a config means once it is read.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -80,6 +81,19 @@ fn a_hashed_api_key_is_the_same_key() {
     let hash =
         plain.server.api_keys[0].hash.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().concat();
     assert_eq!(keys(&format!("sha256:{hash}")).server.api_keys, plain.server.api_keys);
+}
+
+#[test]
+fn what_declarations_say_alike_is_in_memory_once() {
+    let config = config(
+        "defaults = { timezone = \"Europe/Berlin\", channels = [\"log\"] }\n[heartbeats.a]\ninterval = \"1h\"\n\
+         [heartbeats.b]\ninterval = \"1h\"\n[heartbeats.c]\ninterval = \"1h\"\nchannels = []\nname = \"C\"",
+    );
+    let declarations = config.declarations(namespace("some-key")).unwrap();
+    let [a, b, c] = [0, 1, 2].map(|at| &declarations[at]);
+    assert!(Arc::ptr_eq(&a.timezone, &b.timezone) && Arc::ptr_eq(&b.timezone, &c.timezone));
+    assert!(Arc::ptr_eq(&a.channels, &b.channels) && c.channels.is_empty());
+    assert!(Arc::ptr_eq(&b.name, &b.slug.shared()) && &*c.name == "C");
 }
 
 #[test]
