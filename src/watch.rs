@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -23,7 +23,7 @@ use crate::model::time::Timestamp;
 pub use self::decide::{First, Health, Loaded, held_back};
 pub use self::reading::{Disk, Reading, Transcript, read};
 
-use self::decide::{Decider, Look};
+use self::decide::{Decider, Look, Step};
 use self::sight::Sight;
 
 mod decide;
@@ -110,7 +110,7 @@ impl Watch {
     pub async fn run(mut self) {
         let (mut eye, mut events) = Eye::open();
         // What changed since the first reading, before anything was watched, is found by a look.
-        self.decider.changed(Instant::now());
+        self.decider.changed(Step::Done, Instant::now());
         loop {
             let due = self.decider.due();
             let asked = tokio::select! {
@@ -118,9 +118,11 @@ impl Watch {
                 () = self.out.closed() => return,
                 Some(()) = self.hangup.recv() => true,
                 Some(()) = self.asks.recv() => true,
-                Some(paths) = events.recv() => {
-                    if eye.lost.swap(false, Ordering::Relaxed) || eye.matters(&paths) {
-                        self.decider.changed(Instant::now());
+                Some((paths, step)) = events.recv() => {
+                    if eye.lost.swap(false, Ordering::Relaxed) {
+                        self.decider.changed(Step::Midst, Instant::now());
+                    } else if eye.matters(&paths) {
+                        self.decider.changed(step, Instant::now());
                     }
                     continue;
                 }
@@ -196,24 +198,26 @@ struct Eye {
 }
 
 impl Eye {
-    fn open() -> (Self, mpsc::Receiver<Vec<PathBuf>>) {
+    fn open() -> (Self, mpsc::Receiver<(Vec<PathBuf>, Step)>) {
         let (send, events) = mpsc::channel(EVENTS);
         let lost = Arc::new(AtomicBool::new(false));
         let flag = lost.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let paths = match event {
+            let seen = match event {
                 Ok(event) if event.need_rescan() => None,
-                Ok(event) if is_change(event.kind) => Some(event.paths),
-                Ok(_) => return,
+                Ok(event) => match step_of(event.kind) {
+                    Some(step) => Some((event.paths, step)),
+                    None => return,
+                },
                 Err(error) => {
                     tracing::warn!(%error, "the watcher of the config failed; a change is assumed");
                     None
                 }
             };
-            if paths.is_none() {
+            if seen.is_none() {
                 flag.store(true, Ordering::Relaxed);
             }
-            if send.try_send(paths.unwrap_or_default()).is_err() {
+            if send.try_send(seen.unwrap_or((Vec::new(), Step::Midst))).is_err() {
                 flag.store(true, Ordering::Relaxed);
             }
         });
@@ -251,13 +255,12 @@ impl Eye {
 }
 
 /// Our own reading is no change.
-fn is_change(kind: EventKind) -> bool {
+fn step_of(kind: EventKind) -> Option<Step> {
     match kind {
-        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
-        EventKind::Any
-        | EventKind::Create(_)
-        | EventKind::Modify(_)
-        | EventKind::Remove(_)
-        | EventKind::Other => true,
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+        | EventKind::Modify(ModifyKind::Name(_))
+        | EventKind::Remove(_) => Some(Step::Done),
+        EventKind::Access(_) => None,
+        EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Other => Some(Step::Midst),
     }
 }

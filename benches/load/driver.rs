@@ -157,13 +157,15 @@ impl Asking {
         let mut answers = Vec::new();
         let mut answer = [0; 2_048];
         for turn in 0.. {
+            let due = next;
             if !every.is_zero() {
-                tokio::time::sleep_until(next.into()).await;
+                tokio::time::sleep_until(due.into()).await;
                 next += every;
             }
             // A prime, so that neighbours in time are not neighbours in the list.
             let at = (self.first + turn * connections) * 7_919 % self.requests.len();
-            let asked = Instant::now();
+            // Of those that ask at times of their own, one that could not be asked in time was waited for since then.
+            let asked = if every.is_zero() { Instant::now() } else { due };
             if end.is_some_and(|end| asked >= end) || self.over.has_changed().is_err() {
                 break;
             }

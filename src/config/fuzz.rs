@@ -3,6 +3,7 @@
 
 use crate::config::channel::{ChannelConfig, Webhook};
 use crate::config::problem::Problem;
+use crate::config::resolve::in_pieces;
 use crate::config::secret::Secret;
 use crate::config::shown::tests::with_secrets;
 use crate::config::tests::Memory;
@@ -13,6 +14,7 @@ use crate::model::schedule::Zones;
 use crate::model::schedule::words::words;
 use crate::model::text;
 use crate::model::time::Timestamp;
+use std::path::Path;
 use uuid::Uuid;
 
 /// Known by its variable alone, so it can stand in no answer.
@@ -103,7 +105,11 @@ fn memory(text: &str) -> Memory {
 
 fn read(input: &[u8]) -> String {
     let text = String::from_utf8_lossy(input);
-    match memory(&text).read_config() {
+    let memory = memory(&text);
+    let whole = memory.read_config();
+    let path = Path::new("/etc/overdue/config.toml");
+    assert_eq!(in_pieces(path, &memory, &Zones::bundled(), 1), whole, "in pieces it says something else");
+    match whole {
         Ok(config) => {
             promises(&config);
             format!("{} {}", config.heartbeats.len().min(3), kinds(&config.warnings))

@@ -69,7 +69,13 @@ async fn accept(
     }
     let namespace = in_force.namespace(&config);
     let read = config.clone();
-    let Ok(event) = spawn_blocking(move || reload_event(&read, namespace)).await else { return };
+    let event = match spawn_blocking(move || reload_event(&read, namespace)).await {
+        Ok(event) => event,
+        Err(error) => {
+            tracing::error!(%error, "the new config could not be worked out: the one before goes on. Send SIGHUP to try again");
+            return;
+        }
+    };
     let reload = match event {
         Ok(reload) => reload,
         Err(problems) => {

@@ -11,13 +11,24 @@ use crate::config::problem::Problem;
 use crate::model::time::Timestamp;
 use crate::watch::reading::{Reading, Transcript};
 
-/// Editors write in several steps, milliseconds apart; this long nothing may happen before the files are read. What is read
-/// too early is at the worst a config with a problem, told and forgotten: the next step brings the next look.
+/// Editors write in several steps, milliseconds apart; this long nothing may happen after one that may be the last before
+/// the files are read.
 pub(crate) const QUIET: Duration = Duration::from_millis(100);
+/// The same after a step that is not the last one: half a file can be a config without problems and without channels.
+const QUIET_MIDST: Duration = Duration::from_millis(300);
 /// A folder that never comes to rest must not keep a change from being seen.
 const QUIET_MAX: Duration = Duration::from_secs(3);
 /// What removes heartbeats must still be there after this long.
 pub(crate) const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// What happened to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It was renamed, removed, or closed by who wrote it: it may well be whole.
+    Done,
+    /// It is being written, or nobody knows.
+    Midst,
+}
 
 /// What became of a reload.
 #[derive(Debug)]
@@ -134,9 +145,10 @@ impl Decider {
     }
 
     /// Something happened to the files, or may have.
-    pub(crate) fn changed(&mut self, now: Instant) {
+    pub(crate) fn changed(&mut self, step: Step, now: Instant) {
         let since = *self.restless_since.get_or_insert(now);
-        let quiet = (now + QUIET).min(since + QUIET_MAX);
+        let rest = if step == Step::Done { QUIET } else { QUIET_MIDST };
+        let quiet = (now + rest).min(since + QUIET_MAX);
         self.look_at = match self.look_at {
             // Whoever asked does not wait, and a second look does not come too early.
             Some(at) if self.asked && self.waiting.is_none() => Some(at),

@@ -85,6 +85,17 @@ fn tables_that_are_no_heartbeats_may_stand_between() {
     assert_eq!(config.unwrap().heartbeats.len(), 3);
 }
 
+/// TOML takes a table once only; by a name with an escape, or as a key, it could stand in two pieces.
+#[test]
+fn where_a_name_is_hidden_nothing_is_cut() {
+    let a = "[heartbeats.a]\ninterval = \"1h\"\n";
+    let b = "[heartbeats.b]\ninterval = \"1h\"\n";
+    let [c, d] = ["c", "d"].map(|name| format!("[\"heart\\u0062eats\"]\n{name} = {{ interval = \"1h\" }}\n"));
+    is_the_same(&format!("{a}{c}{b}{d}"), 1).unwrap_err();
+    is_the_same(&format!("description = \"\"\"\n{a}{a}\"\"\"\nheartbeats = {{}}\n{b}"), 1).unwrap_err();
+    is_the_same(&format!("{a}[server]\n\"heartbeats\".x = 1\n{b}"), 1).unwrap_err();
+}
+
 #[test]
 fn included_files_are_cut_too() {
     let heartbeats = |names: &[&str]| -> String {

@@ -62,23 +62,34 @@ impl Story {
     }
 
     fn change(&mut self, text: &str) -> (Duration, Option<Loaded>) {
-        self.decider.changed(self.now);
+        self.decider.changed(Step::Done, self.now);
         self.look(text)
     }
 }
 
 #[test]
-fn a_change_is_read_after_300_ms_of_quiet_and_at_the_latest_after_3_s() {
+fn a_change_is_read_after_a_moment_of_quiet_and_at_the_latest_after_3_s() {
     let mut story = Story::begin("");
     let begin = story.now;
-    story.decider.changed(begin);
+    story.decider.changed(Step::Done, begin);
     assert_eq!(story.decider.due(), Some(begin + QUIET));
-    story.decider.changed(begin + QUIET / 2);
+    story.decider.changed(Step::Done, begin + QUIET / 2);
     assert_eq!(story.decider.due(), Some(begin + QUIET / 2 + QUIET), "it was not quiet");
     for n in 0..100 {
-        story.decider.changed(begin + QUIET / 2 * n);
+        story.decider.changed(Step::Done, begin + QUIET / 2 * n);
     }
     assert_eq!(story.decider.due(), Some(begin + QUIET_MAX));
+}
+
+#[test]
+fn a_file_that_is_being_written_is_given_more_time_than_one_that_was_closed() {
+    let mut story = Story::begin("");
+    let begin = story.now;
+    story.decider.changed(Step::Done, begin);
+    story.decider.changed(Step::Midst, begin);
+    assert_eq!(story.decider.due(), Some(begin + QUIET_MIDST));
+    story.decider.changed(Step::Done, begin + QUIET);
+    assert_eq!(story.decider.due(), Some(begin + QUIET * 2), "and was closed at last");
 }
 
 #[test]
