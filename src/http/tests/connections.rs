@@ -249,6 +249,7 @@ async fn a_body_that_does_not_come_is_waited_for_ten_seconds_and_the_ping_counts
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap_or_default();
     assert!(began.elapsed().as_secs() <= 13, "then the connection is closed");
+    println!("1 body that does not come: waited for 10 s, its ping counts");
 }
 
 #[tokio::test(start_paused = true)]
