@@ -131,10 +131,10 @@ fn every_command_that_is_to_be_run_again_names_a_test_that_is_there() {
             (Some(at), _) => {
                 let name = words[at + 1];
                 let (folder, file) = (root.join("tests").join(name), root.join(format!("tests/{name}.rs")));
-                if folder.is_dir() {
-                    paths(&folder, &[], &mut there);
+                if file.exists() {
+                    tests_of(&fs::read_to_string(file).unwrap(), "", &mut there);
                 } else {
-                    tests_of(&fs::read_to_string(file).unwrap(), name, &mut there);
+                    paths(&folder, &[], &mut there);
                 }
                 words.get(at + 2)
             }
