@@ -1,5 +1,6 @@
 //! How long pings from other addresses take beside a flood of pings or other requests from one address, with the fair limits
-//! on: from before their connection is made to their answer. None may be delayed by more than 100 ms. Runs the built daemon.
+//! on: from before their connection is made to their answer. None may take more than 100 ms; where one does
+//! without a flood too, nothing is judged (75). Who floods has the lowest priority (nice 19). Runs the built daemon.
 //! `cargo bench --bench flood`; a number after `--` is the number of pings beside each flood.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a benchmark reads the clock")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark may stop at the first surprise")]
@@ -30,8 +31,10 @@ const ENDLESS: &str = "as many connections as can be made";
 const PACE: Duration = Duration::from_micros(200 * CONNECTIONS as u64);
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What the flood may add to any of their pings.
+/// How long any of their pings may take.
 const BOUND: Duration = Duration::from_millis(100);
+/// The exit code where the machine is too busy to tell.
+const NOT_JUDGED: i32 = 75;
 
 /// What a client of the flood does when it has sent a request.
 #[derive(Clone, Copy)]
@@ -78,7 +81,7 @@ fn main() {
     let (flooded, nobody) = (ping("flooded"), ping("nobody"));
     let unauthorized = request("/api/v1/heartbeats", "Authorization: Bearer a-key-that-nobody-has\r\n");
     let status_page = request(&status_page(port), "");
-    let mut good = true;
+    let mut late = Vec::new();
     for (name, asked, manner) in [
         ("one ping after the other", &flooded, Manner::Waits),
         ("a connection for each", &flooded, Manner::Reconnects),
@@ -103,21 +106,25 @@ fn main() {
         });
         let per_second = |count: &AtomicU64| count.load(Ordering::Relaxed) as f64 / took.as_secs_f64();
         println!("    {:.0} a second, {:.0} told 429", per_second(&flood.sent), per_second(&flood.refused));
-        good &= name == ENDLESS || slowest <= quiet.max(BOUND);
-    }
-    println!(
-        "{}",
-        if good {
-            "good: none took longer than 100 ms, or than without a flood"
-        } else {
-            "NOT GOOD: one took longer than 100 ms, and longer than without a flood"
+        if name != ENDLESS && slowest > BOUND {
+            late.push(name);
         }
-    );
+    }
     // An exit would leave it running.
     drop(daemon);
-    if !good {
-        std::process::exit(1);
-    }
+    // Of what a flood adds nothing is known where a ping alone takes as long.
+    let (code, verdict) = if late.is_empty() {
+        (0, "good: none took longer than 100 ms".to_owned())
+    } else if quiet > BOUND {
+        (
+            NOT_JUDGED,
+            format!("not judged: one took longer than 100 ms without a flood, too, and beside {late:?}"),
+        )
+    } else {
+        (1, format!("NOT GOOD: one took longer than 100 ms beside {late:?}"))
+    };
+    println!("{verdict}");
+    std::process::exit(code);
 }
 
 /// Prints them, and gives the longest.

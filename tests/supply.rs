@@ -133,6 +133,7 @@ impl Expression<'_> {
 
 #[test]
 fn every_crate_is_of_the_registry_and_has_a_checksum() {
+    let mut looked_at = 0;
     for lock in ["Cargo.lock", "tests/browser/Cargo.lock"] {
         let lock = read(lock);
         let packages = lock["package"].as_array().unwrap();
@@ -144,6 +145,7 @@ fn every_crate_is_of_the_registry_and_has_a_checksum() {
                 checksum.len() == 64 && checksum.bytes().all(|byte| byte.is_ascii_hexdigit()),
                 "{package:?}"
             );
+            looked_at += 1;
         }
     }
     let sources = &read("deny.toml")["sources"];
@@ -154,14 +156,16 @@ fn every_crate_is_of_the_registry_and_has_a_checksum() {
     for unknown in ["unknown-registry", "unknown-git"] {
         assert_eq!(sources[unknown].as_str(), Some("deny"));
     }
+    println!("{looked_at} crates: each of the registry, each with a checksum");
 }
 
 #[test]
 fn every_crate_has_a_licence_that_is_allowed() {
     let allowed = texts(&read("deny.toml")["licenses"]["allow"]);
-    let refused: Vec<Crate> =
-        built_from().into_iter().filter(|one| !Expression::met(&one.licence, &allowed)).collect();
+    let all = built_from();
+    let refused: Vec<&Crate> = all.iter().filter(|one| !Expression::met(&one.licence, &allowed)).collect();
     assert!(refused.is_empty(), "{refused:?}");
+    println!("{} crates: each under a licence that is allowed", all.len());
 }
 
 #[test]

@@ -68,7 +68,8 @@ fn a_clock_that_is_set_under_the_process_raises_no_false_alarm_and_costs_no_ping
     let [steady, nightly, running] = ["steady", "nightly", "running"].map(|slug| daemon.uuid(slug));
     daemon.ping(&running, "/start");
     let (mut shown, mut pings) = (0, 0);
-    for set_to in [10 * DAY, -10 * DAY, -10 * DAY + HOUR, 300 * DAY, 0] {
+    let all = [10 * DAY, -10 * DAY, -10 * DAY + HOUR, 300 * DAY, 0];
+    for set_to in all {
         daemon.ping(&steady, "");
         daemon.ping(&nightly, "");
         pings += 1;
@@ -102,6 +103,11 @@ fn a_clock_that_is_set_under_the_process_raises_no_false_alarm_and_costs_no_ping
     assert!(duration < HOUR, "the run took {duration} ms, whatever the clock showed at its ends");
     assert_eq!(daemon.stop(), 0);
     assert_eq!(Daemon::start_in(&home).heartbeat("steady")["pings_total"], json!(pings));
+    println!(
+        "a clock set {} times, each with a kill -9 after it, under {} pings: 0 lost, no incident",
+        all.len(),
+        2 + 3 * pings
+    );
 }
 
 #[test]
@@ -130,5 +136,6 @@ fn a_job_that_stays_away_is_missed_after_its_time_whatever_the_clock_is_set_to()
     }
     let kinds: Vec<String> = receiver.received().iter().map(Received::kind).collect();
     assert_eq!(kinds, ["incident.opened", "incident.resolved"].repeat(3));
+    println!("a clock set 3 times before a deadline: 3 jobs missed, none too early, {} alerts", kinds.len());
     assert_eq!(daemon.stop(), 0);
 }

@@ -146,6 +146,7 @@ fn a_dead_receiver_that_comes_back_gets_everything_in_order() {
         let of: Vec<Received> = received.iter().filter(|one| one.slug() == *slug).cloned().collect();
         assert_eq!(kinds(&of), ["incident.opened", "incident.resolved"], "{slug}");
     }
+    println!("{} alerts to a receiver that was dead and came back: 0 lost", received.len());
 }
 
 #[test]

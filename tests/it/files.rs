@@ -164,5 +164,7 @@ fn with_its_table_of_files_full_pings_are_written_and_all_else_waits_until_it_is
     wait_for_snapshot(&home, healed);
     assert_eq!(daemon.get("/readyz").status, 200);
     daemon.kill_9();
-    assert_eq!(Daemon::start_in(&home).heartbeat("db")["pings_total"], json!(total + 3));
+    total += 3;
+    assert_eq!(Daemon::start_in(&home).heartbeat("db")["pings_total"], json!(total));
+    println!("no file could be opened under {total} pings, 2 alerts: 0 lost");
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Home, LIMIT, OVERDUE, command, not_tried, run, wait_until};
+use crate::harness::{Daemon, Home, LIMIT, OVERDUE, Process, command, not_tried, run, wait_until};
 use crate::receiver::Receiver;
 
 /// A shell with a name space of its own, in which it may mount.
@@ -15,7 +15,9 @@ pub(crate) fn mount_is_possible() -> bool {
     let ended = run(command("unshare", &UNSHARE).arg("mount -t tmpfs none /mnt"), LIMIT);
     if ended.code != 0 {
         let why = ended.stderr.trim();
-        not_tried(&format!("a disk that is full, since this system lets nobody mount a small one: {why}"));
+        not_tried(&format!(
+            "a disk that is full, or that is read-only at the start, since this system lets nobody mount a small one: {why}"
+        ));
     }
     ended.code == 0
 }
@@ -31,21 +33,68 @@ fn receiver_and_home() -> (Receiver, Home) {
     (receiver, home)
 }
 
-/// `small` as the daemon sees it.
-fn seen_by(daemon: &Daemon, home: &Home) -> PathBuf {
-    let small = home.path("small");
-    Path::new(&format!("/proc/{}/root", daemon.pid())).join(small.strip_prefix("/").unwrap())
+/// The file system of 600 KiB that a state folder is on. It has a name space of its own, which stays while daemons die.
+struct Small {
+    holder: Process,
+    home: Home,
 }
 
-/// A daemon whose state folder holds 600 KiB, and the folder as the daemon sees it.
-fn start(home: &Home) -> (Daemon, PathBuf) {
-    let serve = format!(
-        "mount -t tmpfs -o size=600k,mode=700 none small && exec {OVERDUE:?} serve --config config.toml"
-    );
-    let mut unshare = command("unshare", &UNSHARE);
-    let daemon = Daemon::start_as(home, unshare.arg(serve).current_dir(home.path("")));
-    let small = seen_by(&daemon, home);
-    (daemon, small)
+impl Small {
+    fn mount(home: &Home) -> Self {
+        let mount = "mount -t tmpfs -o size=600k,mode=700 none small && echo mounted && exec sleep infinity";
+        let mut unshare = command("unshare", &UNSHARE);
+        let holder = Process::spawn(unshare.arg(mount).current_dir(home.path("")));
+        wait_until(LIMIT, "it is mounted", || holder.stdout() == "mounted\n");
+        Self { holder, home: home.clone() }
+    }
+
+    /// Where it is to be seen from outside.
+    fn path(&self, name: &str) -> PathBuf {
+        let small = self.home.path("small");
+        Path::new(&format!("/proc/{}/root", self.holder.pid()))
+            .join(small.strip_prefix("/").unwrap())
+            .join(name)
+    }
+
+    /// Takes what room there is left.
+    fn fill(&self) {
+        let full = fs::write(self.path("filler"), vec![1; 1_000_000]).unwrap_err();
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.path("filler")).unwrap();
+    }
+
+    /// A daemon on it, again perhaps.
+    fn start(&self, ready: impl Fn(u16) -> bool) -> Daemon {
+        let folder = self.home.path("");
+        let serve = format!("cd '{}' && exec {OVERDUE:?} serve --config config.toml", folder.display());
+        let target = self.holder.pid().to_string();
+        let enter = ["-t", &target, "-U", "-m", "--preserve-credentials", "sh", "-c", &serve];
+        Daemon::start_when(&self.home, &mut command("nsenter", &enter), ready)
+    }
+
+    /// What is on the disk is told by the next life alone: this one is killed.
+    fn kill_9_and_start(&self, daemon: Daemon) -> Daemon {
+        daemon.kill_9();
+        self.start(|status| status == 200)
+    }
+}
+
+/// All that the daemon says of its heartbeats, and of what came of them.
+fn told(daemon: &Daemon) -> Vec<Value> {
+    let heartbeats = daemon.items("heartbeats");
+    let mut all = vec![daemon.items("incidents"), daemon.items("deliveries")];
+    for slug in heartbeats.iter().map(|beat| beat["slug"].as_str().unwrap()) {
+        all.extend(["pings?bodies=true", "runs"].map(|of| daemon.items(&format!("heartbeats/{slug}/{of}"))));
+    }
+    heartbeats.into_iter().chain(all.into_iter().map(Value::from)).collect()
+}
+
+/// Waits until each delivery has ended as it should.
+fn wait_for_deliveries(daemon: &Daemon, number: usize) {
+    wait_until(LIMIT, "all are delivered", || daemon.items("deliveries?status=delivered").len() == number);
 }
 
 #[test]
@@ -54,11 +103,11 @@ fn with_a_full_disk_pings_count_alerts_go_out_and_it_heals_by_itself() {
         return;
     }
     let (receiver, home) = receiver_and_home();
-    let (daemon, small) = start(&home);
+    let small = Small::mount(&home);
+    let daemon = small.start(|status| status == 200);
     let uuid = daemon.uuid("db");
     daemon.ping(&uuid, "");
-    let full = fs::write(small.join("filler"), vec![1; 1_000_000]).unwrap_err();
-    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    small.fill();
 
     // What the file system had rounded up for the journal is used up first.
     let mut sent = 1;
@@ -80,13 +129,21 @@ fn with_a_full_disk_pings_count_alerts_go_out_and_it_heals_by_itself() {
     assert!(summary["journal"]["error"].is_string(), "{summary}");
     assert_eq!(daemon.get("/healthz").status, 200, "it lives");
 
-    fs::remove_file(small.join("filler")).unwrap();
+    small.make_room();
     wait_until(LIMIT, "it heals by itself", || daemon.get("/readyz").status == 200);
     daemon.ping(&uuid, "");
     receiver.wait_for_alert("incident.resolved", "db");
+    wait_for_deliveries(&daemon, 2);
+    // Its answer tells that all before it is on the disk.
+    daemon.ping(&uuid, "/log");
+    sent += 2;
+    assert_eq!(daemon.heartbeat("db")["pings_total"], sent);
+    let before = told(&daemon);
+    let daemon = small.kill_9_and_start(daemon);
+    assert_eq!(told(&daemon), before, "the disk has all of it");
+    assert_eq!(daemon.heartbeat("db")["pings_total"], sent);
     assert_eq!(receiver.received().len(), 2, "each alert once");
-    assert_eq!(daemon.heartbeat("db")["pings_total"], sent + 1);
-    println!("a full disk under {sent} pings, 2 alerts: 0 lost");
+    println!("a full disk under {sent} pings, 2 alerts, read again after kill -9: 0 lost");
     assert_eq!(daemon.stop(), 0);
 }
 
@@ -97,11 +154,12 @@ fn on_a_full_disk_a_change_is_refused_but_not_forgotten_and_reads_go_on() {
         return;
     }
     let (receiver, home) = receiver_and_home();
-    let (daemon, small) = start(&home);
+    let small = Small::mount(&home);
+    let daemon = small.start(|status| status == 200);
     for slug in ["old", "leaving"] {
         daemon.create(&json!({ "name": slug, "interval": "24h" }));
     }
-    fs::write(small.join("filler"), vec![1; 1_000_000]).unwrap_err();
+    small.fill();
     // What the file system had rounded up for the journal is used up first.
     let mut number = 0;
     wait_until(LIMIT, "a change is refused", || {
@@ -125,11 +183,11 @@ fn on_a_full_disk_a_change_is_refused_but_not_forgotten_and_reads_go_on() {
     for (method, path, body) in [&changes[1], &changes[2], &changes[4]] {
         assert_eq!(daemon.call(method, path, body).status, 503, "again: {method} {path}");
     }
-    let done = || {
+    let done = |daemon: &Daemon| {
         let seen = |beat: &Value| (beat["slug"].clone(), beat["host"].clone(), beat["status"].clone());
         daemon.items("heartbeats").iter().map(seen).collect::<Vec<_>>()
     };
-    let before = done();
+    let before = done(&daemon);
     let wanted = [("db", Value::Null, "paused"), ("new", Value::Null, "new"), ("old", json!("db1"), "new")];
     let wanted = [&wanted[..], &[("put", Value::Null, "new")]].concat();
     let wanted: Vec<_> =
@@ -142,21 +200,21 @@ fn on_a_full_disk_a_change_is_refused_but_not_forgotten_and_reads_go_on() {
     let summary = daemon.get("/api/v1/summary").json();
     assert_eq!(summary["journal"]["ok"], false, "{summary}");
 
-    fs::remove_file(small.join("filler")).unwrap();
+    small.make_room();
     wait_until(LIMIT, "it heals by itself", || daemon.get("/readyz").status == 200);
-    assert_eq!(done(), before);
-    // What is on the disk now is what a crash would leave behind.
-    fs::create_dir(home.path("small/state")).unwrap();
-    for file in fs::read_dir(small.join("state")).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), home.path("small/state").join(file.file_name())).unwrap();
-    }
-    daemon.kill_9();
-    let daemon = Daemon::start_in(&home);
-    let slugs: Vec<Value> = daemon.items("heartbeats").iter().map(|beat| beat["slug"].clone()).collect();
-    assert_eq!(slugs, ["db", "new", "old", "put"]);
-    assert_eq!(daemon.heartbeat("old")["host"], "db1");
+    assert_eq!(done(&daemon), before);
+    wait_for_deliveries(&daemon, 1);
+    daemon.ping(&daemon.uuid("old"), "/log");
+    let all = told(&daemon);
+    let daemon = small.kill_9_and_start(daemon);
+    assert_eq!(done(&daemon), before);
+    assert_eq!(told(&daemon), all, "the disk has all of it");
     assert!(daemon.heartbeat("db")["paused_until"].is_string(), "it is paused for its time");
+    assert_eq!(receiver.received().len(), 1, "the test was told once");
+    println!(
+        "{} changes on a full disk, {number} until one was refused, read again after kill -9: 0 lost",
+        changes.len()
+    );
 }
 
 #[test]
@@ -165,24 +223,29 @@ fn on_a_full_disk_it_starts_all_the_same_and_heals_once_there_is_room() {
         return;
     }
     let (receiver, home) = receiver_and_home();
-    // The first life ends at once; the second finds its state on a disk that is full.
-    let serve = format!(
-        "mount -t tmpfs -o size=600k,mode=700 none small; \
-         {OVERDUE:?} serve --config config.toml & \
-         while ! grep -qs declared small/state/journal-*; do sleep 0.05; done; kill -9 $!; wait $!; \
-         head -c 1000000 /dev/zero > small/filler; exec {OVERDUE:?} serve --config config.toml"
-    );
-    let mut unshare = command("unshare", &UNSHARE);
-    let daemon =
-        Daemon::start_when(&home, unshare.arg(serve).current_dir(home.path("")), |status| status == 503);
+    let small = Small::mount(&home);
+    let first = small.start(|status| status == 200);
+    let uuid = first.uuid("db");
+    first.ping(&uuid, "");
+    first.kill_9();
+    small.fill();
+    let daemon = small.start(|status| status == 503);
     assert!(daemon.stderr().contains("Free some room"), "{}", daemon.stderr());
-    let uuid = daemon.uuid("db");
+    assert_eq!(daemon.heartbeat("db")["pings_total"], 1);
     assert_eq!(daemon.get(&format!("/ping/{uuid}/3")).status, 503);
     receiver.wait_for_alert("incident.opened", "db");
 
-    fs::remove_file(seen_by(&daemon, &home).join("filler")).unwrap();
+    small.make_room();
     wait_until(LIMIT, "it heals by itself", || daemon.get("/readyz").status == 200);
     daemon.ping(&uuid, "");
     receiver.wait_for_alert("incident.resolved", "db");
+    wait_for_deliveries(&daemon, 2);
+    daemon.ping(&uuid, "/log");
+    assert_eq!(daemon.heartbeat("db")["pings_total"], 4);
+    let before = told(&daemon);
+    let daemon = small.kill_9_and_start(daemon);
+    assert_eq!(told(&daemon), before, "the disk has all of it");
+    assert_eq!(receiver.received().len(), 2, "each alert once");
+    println!("a start on a full disk, 4 pings, 2 alerts, read again after kill -9: 0 lost");
     assert_eq!(daemon.stop(), 0);
 }

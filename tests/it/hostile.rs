@@ -118,9 +118,11 @@ fn a_request_whose_length_can_be_read_in_two_ways_is_refused_with_all_that_follo
         format!("GET /ping/{asked} HTTP/2.0"),
         format!("GET /ping/{asked} HTTP/1.0\r\nTransfer-Encoding: chunked"),
     ];
+    let tries = 2 * lengths.len() + lines.len();
     for line in lines {
         assert_eq!(house.say(&format!("{line}\r\nHost: x\r\n\r\n{inner}")), (vec![400], 0, 0), "{line:?}");
     }
+    println!("{tries} requests that can be read in two ways: each refused, 0 hidden pings heard");
 }
 
 #[test]
@@ -153,7 +155,9 @@ fn what_stands_in_the_body_of_a_ping_is_no_ping_whatever_is_wrong_with_the_body(
         begun.clone(),
     ]);
     let chunked = broken.map(|body| ("Transfer-Encoding: chunked".to_owned(), body));
+    let mut tries = 0;
     for (head, body) in of_length.into_iter().chain(chunked) {
+        tries += 1;
         let request = format!("POST /ping/{asked} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n{body}");
         // A body that is cut off or makes no sense never costs the ping.
         assert_eq!(house.say(&request), (vec![200], 1, 0), "{head:?} {body:?}");
@@ -170,7 +174,9 @@ fn what_stands_in_the_body_of_a_ping_is_no_ping_whatever_is_wrong_with_the_body(
     ] {
         let request = format!("{line} HTTP/1.1\r\nHost: x\r\n{once}\r\n\r\n{inner}");
         assert_eq!(house.say(&request), (vec![status], 0, 0), "{line}");
+        tries += 1;
     }
+    println!("{tries} pings in the bodies of others: 0 of them heard, and none of the others lost");
 }
 
 #[test]
@@ -252,6 +258,7 @@ fn a_client_of_http_2_is_turned_away() {
         assert_eq!(house.say(&said), (vec![], 0, 0));
         assert_eq!(house.say(&format!("{said}{}", house.inner())), (vec![], 0, 0));
     }
+    println!("4 beginnings of HTTP/2, two of them with 100 streams that are reset: each hung up on");
     house.daemon.ping(&house.asked, "");
 }
 
@@ -345,4 +352,5 @@ fn bodies_that_never_end_are_cut_off_their_pings_count_and_others_go_on() {
         open.is_empty()
     });
     assert_eq!(house.totals(), (bodies, beside));
+    println!("{bodies} bodies without end cut off, {} pings: 0 lost", bodies + beside);
 }

@@ -139,11 +139,15 @@ fn a_second_daemon_in_one_folder_exits_73_and_the_first_goes_on() {
     // Its folder stays as long as this does.
     let _home = first.home.clone();
     let second = Home::new(&format!("{CONFIG}[state]\ndir = {:?}\n", first.home.state()));
-    let ended = second.serve_in_vain();
-    check_refused(&ended, 73, &[first.home.state().to_str().unwrap(), "another overdue daemon holds it"]);
-    first.ping(&first.uuid("db"), "");
+    let (folder, tries) = (first.home.state(), 10);
+    for _ in 0..tries {
+        let ended = second.serve_in_vain();
+        check_refused(&ended, 73, &[folder.to_str().unwrap(), "another overdue daemon holds it"]);
+        first.ping(&first.uuid("db"), "");
+    }
     assert_eq!(first.stop(), 0);
-    assert_eq!(Daemon::start_in(&second).heartbeat("db")["pings_total"], 1, "now it may");
+    assert_eq!(Daemon::start_in(&second).heartbeat("db")["pings_total"], tries, "now it may");
+    println!("{tries} second daemons in one folder, each refused; {tries} pings to the first: 0 lost");
 }
 
 #[test]

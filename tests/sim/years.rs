@@ -291,6 +291,11 @@ fn ten_years_in_many_zones_with_faults_are_as_the_model_says() {
     let sum = |of: fn(&Seen) -> usize| all.iter().map(|(seen, _)| of(seen)).sum::<usize>();
     let (restarts, suspends, steps) = (sum(|s| s.restarts), sum(|s| s.suspends), sum(|s| s.steps));
     let (lost, changes) = (sum(|s| s.lost), all.iter().map(|(_, changes)| changes).sum::<usize>());
+    println!(
+        "ten years in {} zones, all together: {restarts} restarts, {suspends} suspends, {steps} steps of the clock, \
+         {lost} pings that nobody was there to hear, {changes} changes of the time of day",
+        all.len()
+    );
     let enough = restarts > 500 && suspends > 500 && steps > 2_000 && lost > 300 && changes > 400;
     assert!(
         enough,

@@ -26,7 +26,7 @@ async fn a_channel_that_blocks_private_addresses_reaches_none_by_name_or_number(
     let mut receiver = Receiver::start(|_| Answer::status(200)).await;
     let port = receiver.address.port();
     let mut house = House::webhook(to(&receiver.url("/s3cret")));
-    for host in [
+    let hosts = [
         "127.0.0.1",
         "127.1",
         "2130706433",
@@ -36,7 +36,8 @@ async fn a_channel_that_blocks_private_addresses_reaches_none_by_name_or_number(
         "[::1]",
         "[::ffff:127.0.0.1]",
         "[64:ff9b::7f00:1]",
-    ] {
+    ];
+    for host in hosts {
         // Delivered by another channel first: what that has open must not be used.
         house.targets.send_replace(Arc::new(table([("ops", target(to(&receiver.url("/s3cret"))))])));
         assert_eq!(house.verdict().await, Verdict::Delivered { status: Some(200) });
@@ -53,6 +54,7 @@ async fn a_channel_that_blocks_private_addresses_reaches_none_by_name_or_number(
         assert!(address.is_loopback() || matches!(address, IpAddr::V6(_)), "{host}: {error}");
         assert!(receiver.rest().is_empty(), "{host}");
     }
+    println!("{} names and numbers of this machine: 0 reached", hosts.len());
 }
 
 #[tokio::test]
@@ -101,7 +103,8 @@ async fn a_name_that_turns_from_public_to_private_between_two_attempts_leads_now
     let resolver = PublicOnly::told(names.clone(), |address| address == IpAddr::from(PRIVATE));
     let sender = Sender::with(&resolver).unwrap();
     let webhook = blocking(&format!("http://turning.example.org:{port}/"));
-    for delivered in [true, false, true, false] {
+    let outcomes = [true, false, true, false];
+    for delivered in outcomes {
         let message = Message { id: "1".to_owned(), body: Bytes::from_static(b"{}"), keep: true };
         let verdict =
             sender.send(&webhook, message, Timestamp::from_millis(0), || Timestamp::from_millis(0)).await;
@@ -118,4 +121,5 @@ async fn a_name_that_turns_from_public_to_private_between_two_attempts_leads_now
     assert!(receiver.rest().is_empty());
     let none = private.accept().expect_err("nobody came to the private address");
     assert_eq!(none.kind(), ErrorKind::WouldBlock);
+    println!("{} attempts at a name that turns: the private address was not reached", outcomes.len());
 }

@@ -103,6 +103,7 @@ async fn a_disk_that_hangs_is_told_and_everything_held_follows() {
     world.gate.open();
     let pings = |record: &Record| matches!(record, Record::Pinged(_));
     world.until("all that was held is written", || world.count(pings) == 3).await;
+    println!("a disk that hangs for 12 s under 3 pings: 1 alert told meanwhile, 0 lost");
     assert!(world.handle.journal().borrow().error.is_none());
     assert_eq!(world.send("a", PingKind::Success).take().await, Ok(Reply::Taken));
 }

@@ -37,6 +37,10 @@ fn a_restart_storm_opens_no_incident_when_jobs_ping_again() {
     let window = BlindWindow { from: at(0), to: at(10 * HOUR), why: Blindness::NotRunning };
     assert_eq!(incident.blind, [NamedWindow { window, overlaps: true }]);
     desk.assert_replays();
+    println!(
+        "{} jobs overdue at a start after ten hours: 1 incident, of the one that stays away",
+        jobs.len()
+    );
 }
 
 #[test]

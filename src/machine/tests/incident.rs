@@ -1,6 +1,7 @@
 //! From going down to recovery, pauses and reminders.
 
 use super::desk::{DAY, Desk, HOUR, at, every};
+use crate::machine::event::{Event, Reply};
 use crate::model::heartbeat::Declaration;
 use crate::model::incident::{Alert, Cause, Incident, Reason};
 use crate::model::ping::PingKind::{Exit, Fail, Log, Start, Success};
@@ -191,4 +192,22 @@ fn a_long_silence_of_the_loop_makes_one_reminder() {
     desk.wait_until(10 * HOUR + 5);
     assert_eq!(desk.alerts("job"), [Alert::Opened, Alert::Reminder]);
     assert_eq!(desk.open("job").remind_at, Some(at(11 * HOUR + 5)));
+}
+
+#[test]
+fn a_burst_of_deadlines_goes_in_turns_with_pings_in_between() {
+    let many: Vec<Declaration> = (0..2_500).map(|n| every(&format!("job-{n:04}"), DAY, HOUR)).collect();
+    let mut desk = Desk::new(&many);
+    desk.now = at(DAY + HOUR);
+    let (mut turns, mut opened) = (0, 0);
+    while desk.machine.next_wakeup().is_some_and(|wake| wake <= desk.now) {
+        desk.handle(Event::Tick);
+        let so_far = desk.alerted().count();
+        assert!(so_far - opened <= 1_000, "no event holds the loop: {so_far} after {opened}");
+        assert_eq!(desk.ping("job-0000", Log), Reply::Taken);
+        (opened, turns) = (so_far, turns + 1);
+    }
+    assert_eq!(opened, many.len());
+    assert!(turns >= 3, "{turns} turns");
+    desk.assert_replays();
 }

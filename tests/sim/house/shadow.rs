@@ -122,12 +122,13 @@ impl Shadow {
     }
 
     /// A start found everything up to a record, and this state. Says whether it was reached by a snapshot alone.
-    pub(crate) fn found(&mut self, last: u64, state: &State, doubt: bool) -> bool {
+    pub(crate) fn found(&mut self, last: u64, state: &State) -> bool {
         let alone = last > self.last;
         if alone {
             self.jump_to(last);
         }
-        assert!(doubt || self.ends.contains(&last), "a batch is found in part, up to {last}");
+        // After the lies of a disk as well: what is found short then is short by whole batches.
+        assert!(self.ends.contains(&last), "a batch is found in part, up to {last}");
         self.ends.retain(|end| *end < last);
         self.ends.insert(last);
         let told = self.state_at(last).expect("what is found was written as far as it goes");

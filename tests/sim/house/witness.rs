@@ -200,7 +200,7 @@ impl Witness {
             self.silences.forgets();
             self.seen.saw(if kept { "unacknowledged records found" } else { "unacknowledged records lost" });
         }
-        if self.shadow.found(last, state, doubt) {
+        if self.shadow.found(last, state) {
             self.adopt(last, now);
         }
         for sent in &mut self.pings {
