@@ -1,9 +1,16 @@
-//! What everybody may send, under attack: paths of pings, and what proxies say of where a request came from.
+//! What everybody may send, under attack: paths of pings, and what proxies say of where a request came from. Queries
+//! are decoded here for those that read them.
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http_body_util::Empty;
 use ipnet::IpNet;
+use tower_service::Service;
+use warp::Filter;
+use warp::reply::Response;
 
 use crate::fuzz::Target;
 use crate::http::origin::origin;
@@ -19,6 +26,25 @@ fn a_path_that_is_a_ping_says_the_same_when_it_is_written_anew() {
 #[test]
 fn an_origin_never_stands_left_of_a_hop_that_is_no_proxy_of_ours() {
     Target { name: "forwarded_for", inputs: 40_000, dictionary: &HOPS, check: read_hops }.attack();
+}
+
+/// A query as the routes have it: of an address that the server can read, decoded by the filter that they use. `None`
+/// when no address can end so.
+pub(crate) fn decoded(query: &[u8]) -> Option<Vec<(String, String)>> {
+    #[derive(Clone)]
+    struct Pairs(Vec<(String, String)>);
+
+    let address = Uri::try_from([b"/?", query].concat()).ok()?;
+    let filter = warp::query::<Vec<(String, String)>>().map(|pairs| {
+        let mut response = Response::default();
+        response.extensions_mut().insert(Pairs(pairs));
+        response
+    });
+    let request = Request::builder().uri(address).body(Empty::<Bytes>::new()).expect("it has an address");
+    let answered = warp::service(filter).call(request).now_or_never().expect("nothing is awaited");
+    let Ok(mut response) = answered;
+    let pairs = response.extensions_mut().remove::<Pairs>();
+    Some(pairs.unwrap_or_else(|| panic!("not decoded: {:?}", String::from_utf8_lossy(query))).0)
 }
 
 const PATHS: [&str; 20] = [

@@ -410,3 +410,6 @@ fn empty() -> Response {
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
+
+#[cfg(test)]
+mod fuzz;

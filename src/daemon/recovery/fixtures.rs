@@ -2,11 +2,15 @@
 //! The newest holds every kind of record, and is what is written today.
 //!
 //! When what is written changes, `OVERDUE_WRITE_FIXTURES=<today>` makes a folder of that name beside the others, which
-//! stay as they are. It also writes down what a folder comes to that has nothing to be compared with yet.
+//! stay as they are. It also writes down what a folder comes to that has nothing to be compared with yet. Run it until
+//! it has nothing more to write.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::Building;
 use crate::machine::beat::Beat;
@@ -63,8 +67,11 @@ fn comes_to(dir: &Path, expected: &Path) -> Seq {
         std::fs::write(expected, text + "\n").unwrap();
     }
     let text = std::fs::read_to_string(expected).unwrap_or_else(|e| panic!("{}: {e}", expected.display()));
-    let expected_held: Held = serde_json::from_str(&text).unwrap();
     let what = expected.display();
+    // As it stands there: what reads both would lose the same field of both.
+    let (now, then) = (serde_json::to_value(&held).unwrap(), serde_json::from_str(&text).unwrap());
+    assert_eq!(gone(&then, &now, ""), [""; 0], "{what}");
+    let expected_held: Held = serde_json::from_str(&text).unwrap();
     assert_eq!(held.last, expected_held.last, "{what}");
     assert_eq!(held.core, expected_held.core, "{what}");
     for (beat, expected) in held.heartbeats.iter().zip(&expected_held.heartbeats) {
@@ -72,6 +79,70 @@ fn comes_to(dir: &Path, expected: &Path) -> Seq {
     }
     assert_eq!(held.heartbeats.len(), expected_held.heartbeats.len(), "{what}");
     held.last
+}
+
+/// What was there and is there no more, or is another now. There may be more than there was.
+fn gone(then: &Value, now: &Value, place: &str) -> Vec<String> {
+    match (then, now) {
+        (Value::Object(then), Value::Object(now)) => then
+            .iter()
+            .flat_map(|(key, value)| {
+                gone(value, now.get(key).unwrap_or(&Value::Null), &format!("{place}.{key}"))
+            })
+            .collect(),
+        (Value::Array(then), Value::Array(now)) if then.len() == now.len() => {
+            let both = then.iter().zip(now).enumerate();
+            both.flat_map(|(n, (then, now))| gone(then, now, &format!("{place}[{n}]"))).collect()
+        }
+        _ if then == now => Vec::new(),
+        _ => vec![format!("{place}: {then} is {now}")],
+    }
+}
+
+#[test]
+fn a_field_that_is_gone_or_changed_is_told_and_a_new_one_is_not() {
+    let then = serde_json::json!({ "a": [{ "b": 1 }, { "b": 2 }], "c": null });
+    let now = serde_json::json!({ "a": [{ "b": 1, "new": 0 }, { "d": 2 }], "e": 3 });
+    assert_eq!(gone(&then, &now, ""), [".a[1].b: 2 is null"]);
+    let now = serde_json::json!({ "a": [{ "b": 1 }], "c": 1 });
+    assert_eq!(gone(&then, &now, "").len(), 2, "{:?}", gone(&then, &now, ""));
+}
+
+/// Every file of the fixtures, with its SHA-256.
+fn sums() -> BTreeMap<String, String> {
+    let (mut sums, mut folders) = (BTreeMap::new(), vec![folder()]);
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let sum = format!("{:x}", Sha256::digest(std::fs::read(&path).unwrap()));
+            sums.insert(path.strip_prefix(folder()).unwrap().to_str().unwrap().to_owned(), sum);
+        }
+    }
+    sums
+}
+
+/// As `sha256sum` writes them, in the folder beside: the newest fixtures are as fixed as the oldest.
+#[test]
+fn no_file_of_the_fixtures_has_changed_or_is_gone() {
+    let list = folder().with_extension("sha256");
+    let text = std::fs::read_to_string(&list).unwrap_or_default();
+    let line = |line: &str| line.split_once("  ").map(|(sum, name)| (name.to_owned(), sum.to_owned()));
+    let mut known: BTreeMap<String, String> = text.lines().filter_map(line).collect();
+    if wanted().is_some() {
+        // Only what is new: what is known stays as it is.
+        for (name, sum) in sums() {
+            known.entry(name).or_insert(sum);
+        }
+        let lines: Vec<String> = known.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
+        std::fs::write(&list, lines.concat()).unwrap();
+    }
+    assert_eq!(sums(), known);
+    let versions = versions();
+    assert!(versions.iter().all(|version| known.contains_key(&format!("{version}/state/snapshot.json"))));
 }
 
 #[test]

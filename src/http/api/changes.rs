@@ -179,14 +179,16 @@ pub(super) async fn pause<E: Engine>(
     let target = target(name)?;
     let span = match request.optional_json(body).await? {
         None => None,
-        Some(body) => {
-            let fields = Fields::of(body).await?;
-            fields.all_known(&["for"])?;
-            fields.span(&["for"], Span::from_secs(1)..=draft::YEAR)?
-        }
+        Some(body) => read_pause(&Fields::of(body).await?)?,
     };
     let reply = door.engine.request(Wish::Pause { target, span }).await?;
     respond(door, reply).await
+}
+
+/// For how long a body wants it to be paused, if it says so.
+fn read_pause(fields: &Fields) -> Result<Option<Span>, Failure> {
+    fields.all_known(&["for"])?;
+    fields.span(&["for"], Span::from_secs(1)..=draft::YEAR)
 }
 
 /// Resume a heartbeat
@@ -268,3 +270,6 @@ pub(in crate::http) fn refused(conflict: Conflict) -> Failure {
         ),
     }
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -8,7 +8,7 @@ use warp::reply::Response;
 
 use crate::config::Role;
 use crate::http::Door;
-use crate::http::api::request::Request;
+use crate::http::api::request::{Parameters, Request};
 use crate::http::api::{named, no_such_heartbeat, pages, shown};
 use crate::http::rejection::{Failure, json_response};
 use crate::http::seam::Engine;
@@ -60,11 +60,7 @@ pub(super) async fn list<E: Engine>(
     request: &Request,
 ) -> Result<Response, Failure> {
     let given = request.parameters(&["status", "tag", "host", "q", "limit", "cursor"])?;
-    let words = Status::ALL.map(|status| (status.word(), status));
-    let own = |name| given.text(name).map(str::to_owned);
-    let filter =
-        Filter { status: given.word("status", &words)?, tag: own("tag"), host: own("host"), q: own("q") };
-    let cursor = given.cursor(|text| Slug::is_shaped(text).then(|| text.to_owned()))?;
+    let (filter, cursor) = wanted(&given)?;
     let piece = move |view: View<'_>, after: Option<&String>, room| {
         let page = view.heartbeats(&filter, after.map(String::as_str), room);
         Page { items: page.items, next: page.next.map(String::from), bytes: page.bytes }
@@ -72,6 +68,15 @@ pub(super) async fn list<E: Engine>(
     let (heartbeats, next_cursor) = pages::gather(&door.engine, given.limit()?, cursor, piece).await?;
     let heartbeats: Vec<_> = heartbeats.into_iter().map(|heartbeat| shown(heartbeat, role)).collect();
     pages::answer(heartbeats.len(), HeartbeatList { heartbeats, next_cursor }).await
+}
+
+/// Which heartbeats are wanted, and after which one the page begins.
+pub(super) fn wanted(given: &Parameters<'_>) -> Result<(Filter, Option<String>), Failure> {
+    let words = Status::ALL.map(|status| (status.word(), status));
+    let own = |name| given.text(name).map(str::to_owned);
+    let filter =
+        Filter { status: given.word("status", &words)?, tag: own("tag"), host: own("host"), q: own("q") };
+    Ok((filter, given.cursor(|text| Slug::is_shaped(text).then(|| text.to_owned()))?))
 }
 
 /// Show a heartbeat

@@ -160,6 +160,8 @@ fn edition(tag: &str) -> Option<Edition> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
 

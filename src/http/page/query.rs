@@ -195,6 +195,8 @@ fn put(query: &mut Serializer<'_, String>, name: &str, value: Option<&str>) {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
 
