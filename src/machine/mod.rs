@@ -42,7 +42,7 @@ pub mod payload;
 mod ping;
 pub mod record;
 mod reload;
-mod request;
+pub mod request;
 pub mod state;
 mod step;
 mod summary;

@@ -17,7 +17,7 @@ use crate::model::ping::Target;
 use crate::model::time::{Span, Timestamp};
 
 /// Tests of a channel that wait at the most: they go one after the other, and a receiver may hang.
-const TESTS_MAX: usize = 8;
+pub const TESTS_MAX: usize = 8;
 
 impl Machine {
     pub(super) fn request(&mut self, request: Request, now: Timestamp, out: &mut Transition) -> Reply {

@@ -1,5 +1,5 @@
 //! Receives webhooks, or stands in for a daemon: keeps every request with the moment at which it came, and
-//! answers as it is told, or not at all.
+//! answers as it is told, or not at all. What it is sent is searched for secrets that are none of its business.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{LIMIT, wait_for, wait_until};
+use crate::harness::{LIMIT, secrets_of, wait_for, wait_until};
 
 /// A request that came.
 #[derive(Debug, Clone)]
@@ -67,6 +67,9 @@ pub(crate) struct Receiver {
 
 struct Shared {
     received: Mutex<Vec<Received>>,
+    /// Secrets that it was told and must not know, with the requests that told them.
+    overheard: Mutex<Vec<String>>,
+    port: u16,
     script: Mutex<Script>,
     /// Connections that were accepted and are not done with.
     open: AtomicUsize,
@@ -85,6 +88,8 @@ impl Receiver {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             received: Mutex::default(),
+            overheard: Mutex::default(),
+            port: address.port(),
             script: Mutex::new(Box::new(|_| Reply::Status(200))),
             open: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
@@ -130,7 +135,13 @@ impl Receiver {
 
     /// All that came, in the order in which it was read.
     pub(crate) fn received(&self) -> Vec<Received> {
+        self.shared.has_overheard_nothing();
         self.shared.received.lock().unwrap().clone()
+    }
+
+    /// Forgets the secrets that it was told: a test told them.
+    pub(crate) fn forgive(&self) {
+        self.shared.overheard.lock().unwrap().clear();
     }
 
     /// Waits until all that was sent so far has been read, whoever sent it may have died since.
@@ -160,6 +171,10 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
+        // Of a test that failed already the first failure counts.
+        if !thread::panicking() {
+            self.shared.has_overheard_nothing();
+        }
         self.shared.stopped.store(true, Ordering::SeqCst);
         // Wakes it, and shows by a refusal that its port is free again.
         wait_until(LIMIT, "the receiver is gone", || {
@@ -169,6 +184,22 @@ impl Drop for Receiver {
 }
 
 impl Shared {
+    fn has_overheard_nothing(&self) {
+        let overheard = self.overheard.lock().unwrap().clone();
+        assert!(overheard.is_empty(), "a receiver is told secrets: {overheard:#?}");
+    }
+
+    /// Looks for what it must not know, while whoever sent it is there to be asked what that is.
+    fn look(&self, received: &Received) {
+        let headers = received.headers.iter().map(|(name, value)| format!("{name}: {value}\n"));
+        let rest = headers.collect::<String>() + &String::from_utf8_lossy(&received.body);
+        for secrets in secrets_of(|_, _| true) {
+            if let Some(secret) = secrets.told_to_receiver(self.port, &received.path, &rest) {
+                self.overheard.lock().unwrap().push(format!("{secret:?} in {} {rest}", received.path));
+            }
+        }
+    }
+
     fn answer(&self, stream: TcpStream) -> Option<()> {
         let mut reader = BufReader::new(stream.try_clone().ok()?);
         let mut head = Vec::new();
@@ -193,6 +224,7 @@ impl Shared {
         let mut body = vec![0; length.map_or(0, |(_, length)| length.parse().unwrap())];
         reader.read_exact(&mut body).ok()?;
         let received = Received { method, path, headers, body, at };
+        self.look(&received);
         let reply = (self.script.lock().unwrap())(&received);
         self.received.lock().unwrap().push(received);
         reply.send(stream)

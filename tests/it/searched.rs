@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::client::try_request;
 use crate::harness::{Daemon, Home, curl};
 use crate::limits::Client;
+use crate::receiver::Receiver;
 
 /// A header of every answer, and how every help begins.
 const TOLD: [&str; 2] = ["content-length", "Usage: overdue"];
@@ -47,4 +48,23 @@ fn every_client_of_the_suite_finds_a_secret_in_what_it_is_answered() {
         assert!(finds(look), "{whose} does not look");
     }
     println!("{} clients: each finds a secret in what it is answered", clients.len());
+}
+
+#[test]
+fn a_receiver_finds_a_secret_in_what_it_is_sent() {
+    let receiver = Receiver::start();
+    let home = Home::new(&format!("{}secret = \"a-secret-that-only-signs\"\n", receiver.channel("ops")));
+    let send = |body: &str| {
+        let length = body.len();
+        let path = "/hook/whoever-knows-this-may-post?as=nobody-else-can";
+        let mut stream = std::net::TcpStream::connect(receiver.address).unwrap();
+        write!(stream, "POST {path} HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    };
+    send("whatever stands in an alert");
+    assert_eq!(receiver.received().len(), 1);
+    send("a-secret-that-only-signs");
+    assert!(catch_unwind(AssertUnwindSafe(|| receiver.received())).is_err(), "it does not look");
+    receiver.forgive();
+    drop(home);
 }

@@ -100,7 +100,13 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn reload(&self) -> Reload {
-        let mut settings = Settings { keep_runs: self.keep_runs, ..Settings::default() };
+        // Small enough that bodies are dropped for each of them.
+        let mut settings = Settings {
+            keep_runs: self.keep_runs,
+            keep_bodies: 4,
+            bodies_max: BODIES_MAX,
+            ..Settings::default()
+        };
         settings.defaults.channels = Some(self.channel_names());
         let declared = |(number, duty): (usize, &Option<Duty>)| {
             duty.map(|duty| Arc::new(self.declaration(number, &duty, &settings)))
@@ -126,6 +132,9 @@ impl Config {
         self.channels.iter().map(|name| ChannelName::new(name)).collect()
     }
 }
+
+/// Bytes of all bodies that are kept.
+pub(crate) const BODIES_MAX: u64 = 2_000;
 
 /// How long a channel is tried.
 pub(crate) fn retry_for(channel: &str) -> Ms {

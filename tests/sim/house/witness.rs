@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use overdue::engine::handle::Refused;
 use overdue::machine::beat::{Beat, Standing};
 use overdue::machine::event::Reply;
+use overdue::machine::request::TESTS_MAX;
 use overdue::machine::state::State;
 use overdue::model::channel::ChannelName;
 use overdue::model::id::Slug;
+use overdue::model::incident::Alert;
 use overdue::model::ping::PingKind;
 
 use crate::house::duty::Duty;
@@ -258,12 +260,39 @@ pub(crate) fn assert_bounded(state: &State, keep_runs: usize) {
     assert!(state.core.ended.len() <= 1_000, "{} deliveries that ended", state.core.ended.len());
     let all = state.core.ended.iter().chain(state.core.outbox.values());
     assert!(all.clone().all(|delivery| delivery.attempts.len() <= 20), "attempts of a delivery");
+    assert_outbox_bounded(state);
+    let mut bytes = 0;
     for place in 0..state.beats.places() {
         let Some(beat) = state.beats.at(place) else { continue };
         assert!(beat.open_runs.len() <= 100, "{} open runs", beat.open_runs.len());
         let Some(history) = &beat.history else { continue };
         assert!(history.runs.len() <= keep_runs && history.pings.len() <= keep_runs, "a history too long");
-        assert!(history.incidents.len() <= 50, "{} incidents", history.incidents.len());
+        assert!(
+            history.incidents.len() <= overdue::machine::beat::History::INCIDENTS_MAX,
+            "{} incidents",
+            history.incidents.len()
+        );
+        let bodies = || history.pings.iter().filter_map(|ping| ping.body.as_ref());
+        assert!(bodies().count() <= state.core.settings.keep_bodies as usize, "{} bodies", bodies().count());
+        bytes += bodies().map(|body| body.tail.len() as u64).sum::<u64>();
+    }
+    assert!(bytes <= state.core.settings.bodies_max, "{bytes} bytes of bodies are kept");
+}
+
+/// For a channel wait of an incident its beginning, its end and one reminder that was not tried yet, and a few tests;
+/// how long they wait is looked at elsewhere.
+fn assert_outbox_bounded(state: &State) {
+    let mut waiting: BTreeMap<_, usize> = BTreeMap::new();
+    for delivery in state.core.outbox.values() {
+        // One that was given up may be tried again beside a newer one.
+        if delivery.alert != Alert::Reminder || delivery.attempts.is_empty() {
+            let alert = delivery.alert.event_type();
+            *waiting.entry((&delivery.channel, delivery.incident.map(|id| id.0), alert)).or_default() += 1;
+        }
+    }
+    for ((channel, incident, alert), count) in waiting {
+        let most = if incident.is_some() { 1 } else { TESTS_MAX };
+        assert!(count <= most, "{count} of {alert} wait for {channel:?} of {incident:?}");
     }
 }
 
