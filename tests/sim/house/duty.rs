@@ -100,13 +100,8 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn reload(&self) -> Reload {
-        // Small enough that bodies are dropped for each of them.
-        let mut settings = Settings {
-            keep_runs: self.keep_runs,
-            keep_bodies: 4,
-            bodies_max: BODIES_MAX,
-            ..Settings::default()
-        };
+        // Few enough that bodies are dropped.
+        let mut settings = Settings { keep_runs: self.keep_runs, keep_bodies: 4, ..Settings::default() };
         settings.defaults.channels = Some(self.channel_names());
         let declared = |(number, duty): (usize, &Option<Duty>)| {
             duty.map(|duty| Arc::new(self.declaration(number, &duty, &settings)))
@@ -132,9 +127,6 @@ impl Config {
         self.channels.iter().map(|name| ChannelName::new(name)).collect()
     }
 }
-
-/// Bytes of all bodies that are kept.
-pub(crate) const BODIES_MAX: u64 = 2_000;
 
 /// How long a channel is tried.
 pub(crate) fn retry_for(channel: &str) -> Ms {
