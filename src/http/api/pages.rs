@@ -113,7 +113,13 @@ pub(super) fn read_instant(text: &str) -> Option<(Timestamp, Uuid)> {
     if !plain || !lower {
         return None;
     }
-    Some((Timestamp::from_millis(millis.parse().ok()?), parse_uuid(id)?))
+    let millis = millis.parse().ok()?;
+    let at = Timestamp::from_millis(millis);
+    // An instant beyond all that there are would be another one.
+    if at.as_millis() != millis {
+        return None;
+    }
+    Some((at, parse_uuid(id)?))
 }
 
 #[cfg(test)]
@@ -134,6 +140,7 @@ mod tests {
             "1_x",
             "+1_0000000000000000000000000000abcd",
             "1_ABCDEF0000000000000000000000abcd",
+            "361795316400123_0000000000000000000000000000abcd",
         ] {
             assert_eq!(read_instant(bad), None, "{bad}");
         }
