@@ -192,7 +192,7 @@ impl Shared {
     /// Looks for what it must not know, while whoever sent it is there to be asked what that is.
     fn look(&self, received: &Received) {
         let headers = received.headers.iter().map(|(name, value)| format!("{name}: {value}\n"));
-        let rest = headers.collect::<String>() + &String::from_utf8_lossy(&received.body);
+        let rest = headers.collect::<String>() + &*String::from_utf8_lossy(&received.body);
         for secrets in secrets_of(|_, _| true) {
             if let Some(secret) = secrets.told_to_receiver(self.port, &received.path, &rest) {
                 self.overheard.lock().unwrap().push(format!("{secret:?} in {} {rest}", received.path));
