@@ -72,7 +72,7 @@ pub(super) struct RunsQuery {
     limit: Option<u32>,
     /// The `next_cursor` of the page before: whether its last run was open or ended, when it began or ended, in
     /// milliseconds since 1970, and its id.
-    #[param(pattern = "^(open|ended)_-?[0-9]{1,15}_[0-9a-f]{32}$")]
+    #[param(pattern = "^(open|ended)_-?([0-9]{1,14}|1[0-9]{14})_[0-9a-f]{32}$")]
     cursor: Option<String>,
 }
 

@@ -28,7 +28,7 @@ pub(super) struct IncidentsQuery {
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before: when the last one opened, in milliseconds since 1970, and its id.
-    #[param(pattern = "^-?[0-9]{1,15}_[0-9a-f]{32}$")]
+    #[param(pattern = "^-?([0-9]{1,14}|1[0-9]{14})_[0-9a-f]{32}$")]
     cursor: Option<String>,
 }
 
